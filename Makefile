@@ -1,0 +1,61 @@
+# make          the study at the mini scale: environment, results/all_tables.csv, figures
+# make test     the test suite             make lint    format, lint and types
+# make plan     what would run             make bench   where the time of the last runs went
+# make prune    results nobody refers to   make vouch   an edit that changes no result
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := run
+VENV := .venv
+PYTHON ?= python3.11
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SCALE ?= mini
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: run test test-fast plan bench lint format docs prune vouch env clean
+
+run: $(READY)
+	@snakemake results/all_tables.csv figures
+
+env: $(READY)
+
+# torch first: a CPU build where pip finds one (`pip install torch==2.13.0`); then everything else, pinned.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed (make PYTHON=/path/to/python3.11)"; exit 2; }
+	@echo "environment: $(VENV) (a few minutes, once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+test: $(READY)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-fast: $(READY)
+	@$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+plan: $(READY)
+	@vibegrid plan --scale $(SCALE)
+
+bench: $(READY)
+	@vibegrid bench
+
+lint: $(READY)
+	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && snakemake --lint && pyright
+
+format: $(READY)
+	@ruff check --fix --quiet . ; ruff format . && snakefmt Snakefile rules
+
+docs: $(READY)
+	@vibegrid docs
+
+# STEP=train_sft REASON='why its results stay as they are' [SINCE=HEAD]
+vouch: $(READY)
+	@vibegrid vouch "$(STEP)" --reason "$(REASON)" --since "$(or $(SINCE),HEAD)"
+
+# APPLY=1 moves what is listed to .cache/trash
+prune: $(READY)
+	@vibegrid prune $(if $(APPLY),--apply)
+
+clean:
+	@rm -rf $(VENV) .snakemake

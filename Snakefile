@@ -1,0 +1,53 @@
+"""The study: configuration in, experiments resolved, targets out. `docs/methods.md` tells the story."""
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+
+
+# What `snakemake` alone and `snakemake results/all_tables.csv` make.
+rule all_tables:
+    input:
+        targets.identity_files(study.selected),
+        f"{RESULTS}/all_tables.csv",
+    default_target: True
+
+
+include: "rules/texts.smk"
+include: "rules/vibes.smk"
+include: "rules/datasets.smk"
+include: "rules/models.smk"
+include: "rules/adapters.smk"
+include: "rules/evals.smk"
+include: "rules/analyses.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+
+
+rule figures:
+    input:
+        [path for name in study.selected for path in targets.figures(name)],
+
+
+rule all:
+    input:
+        rules.all_tables.input,
+        rules.figures.input,
+        expand(f"{RESULTS}/experiments/{{name}}/arms.csv", name=study.selected),
+
+
+# Each experiment's name is a target of its own.
+for name in study.selected:
+
+    rule:
+        name:
+            name
+        input:
+            targets.experiment(name),
+        localrule: True

@@ -1,0 +1,53 @@
+# INPUTS   a base model, a dataset variant; for GRPO the SFT adapter it starts from
+# OUTPUTS  results/adapters/{sft,grpo}/{id}/   adapter, spec, training curve, versions, status
+
+
+rule train_sft:
+    input:
+        inputs("adapters/sft"),
+    output:
+        files("adapters/sft", "sft"),
+    params:
+        spec=spec("adapters/sft"),
+        model=parent("adapters/sft", "model"),
+        dataset=parent("adapters/sft", "dataset"),
+        system_prompt=source("adapters/sft", "system_prompt"),
+        work=work("adapters/sft"),
+        out=out("adapters/sft"),
+    priority: 50
+    log:
+        "logs/train_sft/{sft}.log",
+    benchmark:
+        "benchmarks/train_sft/{sft}.tsv"
+    message:
+        "Train SFT adapter: {wildcards.sft}"
+    shell:
+        "python scripts/train_sft.py --spec {params.spec:q} --model {params.model:q}"
+        " --dataset {params.dataset:q} --system-prompt {params.system_prompt:q}"
+        " --work {params.work:q} --out {params.out:q} --log {log:q}"
+
+
+rule train_grpo:
+    input:
+        inputs("adapters/grpo"),
+    output:
+        files("adapters/grpo", "grpo"),
+    params:
+        spec=spec("adapters/grpo"),
+        model=parent("adapters/grpo", "model"),
+        dataset=parent("adapters/grpo", "dataset"),
+        sft=parent("adapters/grpo", "sft"),
+        system_prompt=source("adapters/grpo", "system_prompt"),
+        work=work("adapters/grpo"),
+        out=out("adapters/grpo"),
+    priority: 40
+    log:
+        "logs/train_grpo/{grpo}.log",
+    benchmark:
+        "benchmarks/train_grpo/{grpo}.tsv"
+    message:
+        "Train GRPO adapter: {wildcards.grpo}"
+    shell:
+        "python scripts/train_grpo.py --spec {params.spec:q} --model {params.model:q}"
+        " --dataset {params.dataset:q} --sft-adapter {params.sft:q} --system-prompt {params.system_prompt:q}"
+        " --work {params.work:q} --out {params.out:q} --log {log:q}"

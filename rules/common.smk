@@ -1,0 +1,129 @@
+# The study of this run, and the helpers that rules share. A folder of results is named `slug.digest`; everything
+# about it is looked up in the study, nothing is parsed out of a path.
+
+import os
+import re
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+os.environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
+
+from vibegrid.errors import InputError
+from vibegrid.grid.study import Study
+from vibegrid.grid.targets import FILES, Targets, reserved_names
+
+
+def load_study():
+    """The study and its targets; a configuration error ends the run with one line."""
+    try:
+        loaded = Study(Path(workflow.basedir), config)
+        found = Targets(loaded, reserved_names(Path(workflow.basedir)))
+        found.write_stamps()
+        return loaded, found
+    except InputError as error:
+        sys.stderr.write(f"vibegrid: {error}\n")
+        sys.exit(2)
+
+
+study, targets = load_study()
+RESULTS = study.scale.results
+
+
+def ids(kind):
+    """Closed wildcard: the ids of one kind of node in this study."""
+    return "|".join(re.escape(identity) for identity in study.nodes(kind)) or "none"
+
+
+def files(kind, wildcard):
+    """Declared files of a kind, with the wildcard for the node's id."""
+    return [f"{RESULTS}/{kind}/{{{wildcard}}}/{name}" for name in FILES[kind]]
+
+
+def node(kind, wildcards):
+    """The node that a job makes; each of these rules has one wildcard."""
+    return study.nodes(kind)[wildcards[0]]
+
+
+def inputs(kind):
+    """Input function: the files of the node's parents, and its source files (known by content, not by date)."""
+
+    def found(wildcards):
+        made = node(kind, wildcards)
+        parents = [path for parent in made.parents.values() for path in targets.outputs(parent)]
+        return [*dict.fromkeys(parents), *(ancient(path) for path in made.sources.values())]
+
+    return found
+
+
+def spec(kind):
+    """Params function: the node's spec as JSON."""
+
+    def found(wildcards):
+        return targets.spec(node(kind, wildcards))
+
+    return found
+
+
+def out(kind):
+    """Params function: the node's folder."""
+
+    def found(wildcards):
+        return node(kind, wildcards).folder
+
+    return found
+
+
+def work(kind):
+    """Params function: the node's work folder, which outlives a failed job."""
+
+    def found(wildcards):
+        return f".cache/work/{kind}/{node(kind, wildcards).id}"
+
+    return found
+
+
+def parent(kind, role):
+    """Params function: folder of a parent; empty where the node has none in this role."""
+
+    def found(wildcards):
+        made = node(kind, wildcards).parents.get(role)
+        return made.folder if made else ""
+
+    return found
+
+
+def source(kind, role):
+    """Params function: path of a source file; empty where the node has none in this role."""
+
+    def found(wildcards):
+        return node(kind, wildcards).sources.get(role, "")
+
+    return found
+
+
+def prompts(kind):
+    """Params function: prompt files of the node's eval sets, in the order of its parts."""
+
+    def found(wildcards):
+        made = node(kind, wildcards)
+        return [made.parents[f"eval_set:{name}"].file("prompts.jsonl") for name in made.parts]
+
+    return found
+
+
+wildcard_constraints:
+    texts=ids("texts"),
+    vibes=ids("vibes"),
+    labels=ids("labels"),
+    embeddings=ids("embeddings"),
+    splits=ids("splits"),
+    dataset=ids("datasets"),
+    model=ids("models"),
+    sft=ids("adapters/sft"),
+    grpo=ids("adapters/grpo"),
+    eval_set=ids("eval_sets"),
+    generation=ids("generations"),
+    score=ids("scores"),
+    analysis=ids("analyses"),
+    experiment="|".join(study.selected),

@@ -1,0 +1,43 @@
+# INPUTS   vibes, labels, embeddings
+# OUTPUTS  results/splits/{splits}/{SFT-Train,SFT-Val,GRPO,TEST}.jsonl     labelled rows, by source text
+#          results/datasets/{dataset}/{SFT-Train,SFT-Val,GRPO}.jsonl       a variant of the training rows
+
+
+rule split_rows:
+    input:
+        inputs("splits"),
+    output:
+        files("splits", "splits"),
+    params:
+        spec=spec("splits"),
+        vibes=parent("splits", "vibes"),
+        labels=parent("splits", "labels"),
+        embeddings=parent("splits", "embeddings"),
+        out=out("splits"),
+    log:
+        "logs/split_rows/{splits}.log",
+    message:
+        "Split rows by source text: {wildcards.splits}"
+    shell:
+        "python scripts/split_rows.py --spec {params.spec:q} --vibes {params.vibes:q} --labels {params.labels:q}"
+        " --embeddings {params.embeddings:q} --out {params.out:q} --log {log:q}"
+
+
+rule build_dataset:
+    input:
+        inputs("datasets"),
+    output:
+        files("datasets", "dataset"),
+    params:
+        spec=spec("datasets"),
+        splits=parent("datasets", "splits"),
+        vibes=parent("datasets", "vibes"),
+        embeddings=parent("datasets", "embeddings"),
+        out=out("datasets"),
+    log:
+        "logs/build_dataset/{dataset}.log",
+    message:
+        "Build dataset variant: {wildcards.dataset}"
+    shell:
+        "python scripts/build_dataset.py --spec {params.spec:q} --splits {params.splits:q}"
+        " --vibes {params.vibes:q} --embeddings {params.embeddings:q} --out {params.out:q} --log {log:q}"

@@ -1,0 +1,74 @@
+# INPUTS   prompts of config/eval_sets and TEST; models, adapters, the retrieval bank
+# OUTPUTS  results/eval_sets/{eval_set}/prompts.jsonl           checked, tagged seen or unseen
+#          results/generations/{generation}/generations.jsonl   raw outputs of a system on all its sets
+#          results/scores/{score}/scores.csv                    one row a prompt and metric
+#
+# One job a system covers all its eval sets; the sets that an earlier folder has by identity are taken over.
+
+
+rule build_eval_set:
+    input:
+        inputs("eval_sets"),
+    output:
+        files("eval_sets", "eval_set"),
+    params:
+        spec=spec("eval_sets"),
+        prompts=source("eval_sets", "prompts"),
+        lexicon=source("eval_sets", "lexicon"),
+        splits=parent("eval_sets", "splits"),
+        out=out("eval_sets"),
+    log:
+        "logs/build_eval_set/{eval_set}.log",
+    message:
+        "Build eval set: {wildcards.eval_set}"
+    shell:
+        "python scripts/build_eval_set.py --spec {params.spec:q} --prompts {params.prompts:q}"
+        " --lexicon {params.lexicon:q} --splits {params.splits:q} --out {params.out:q} --log {log:q}"
+
+
+rule generate:
+    input:
+        inputs("generations"),
+    output:
+        files("generations", "generation"),
+    params:
+        spec=spec("generations"),
+        prompts=prompts("generations"),
+        model=parent("generations", "model"),
+        adapter=parent("generations", "adapter"),
+        dataset=parent("generations", "dataset"),
+        system_prompt=source("generations", "system_prompt"),
+        out=out("generations"),
+    priority: 20
+    log:
+        "logs/generate/{generation}.log",
+    benchmark:
+        "benchmarks/generate/{generation}.tsv"
+    message:
+        "Generate outputs: {wildcards.generation}"
+    shell:
+        "python scripts/generate.py --spec {params.spec:q} --prompts {params.prompts:q} --model {params.model:q}"
+        " --adapter {params.adapter:q} --dataset {params.dataset:q} --system-prompt {params.system_prompt:q}"
+        " --out {params.out:q} --log {log:q}"
+
+
+rule score:
+    input:
+        inputs("scores"),
+    output:
+        files("scores", "score"),
+    params:
+        spec=spec("scores"),
+        prompts=prompts("scores"),
+        generation=parent("scores", "generation"),
+        out=out("scores"),
+    priority: 30
+    log:
+        "logs/score/{score}.log",
+    benchmark:
+        "benchmarks/score/{score}.tsv"
+    message:
+        "Score outputs: {wildcards.score}"
+    shell:
+        "python scripts/score.py --spec {params.spec:q} --prompts {params.prompts:q}"
+        " --generation {params.generation:q} --out {params.out:q} --log {log:q}"

@@ -1,0 +1,45 @@
+# INPUTS   the analysis of an experiment, and a stamp of what the table is made of
+# OUTPUTS  results/tables/{experiment}.{csv,md,tex}, results/all_tables.csv
+
+
+def analysis_file(name):
+    """Input function: a file of the analysis of an experiment."""
+
+    def found(wildcards):
+        return study.analyses[wildcards.experiment].file(name)
+
+    return found
+
+
+rule tabulate:
+    input:
+        comparison=analysis_file("comparison.csv"),
+        spec=analysis_file("spec.json"),
+        stamp=f"{RESULTS}/stamps/tables/{{experiment}}.json",
+    output:
+        tables=multiext(f"{RESULTS}/tables/{{experiment}}", ".csv", ".md", ".tex"),
+        made=f"{RESULTS}/stamps/tables/{{experiment}}.made.json",
+    log:
+        f"logs/tabulate/{study.run.scale}/{{experiment}}.log",
+    message:
+        "Tabulate: {wildcards.experiment}"
+    shell:
+        "python scripts/tabulate.py --comparison {input.comparison:q} --spec @{input.spec:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {output.tables[0]:q} --log {log:q}"
+
+
+rule collect_tables:
+    input:
+        identities=targets.identity_files(study.selected),
+        tables=[f"{RESULTS}/tables/{name}.csv" for name in study.selected],
+        stamp=f"{RESULTS}/stamps/all/all_tables.json",
+    output:
+        table=f"{RESULTS}/all_tables.csv",
+        made=f"{RESULTS}/stamps/all/all_tables.made.json",
+    log:
+        f"logs/collect_tables/{study.run.scale}.log",
+    message:
+        "Collect all tables"
+    shell:
+        "python scripts/collect_tables.py --tables {input.tables:q} --stamp {input.stamp:q}"
+        " --made {output.made:q} --out {output.table:q} --log {log:q}"

@@ -1,0 +1,20 @@
+# INPUTS   a JSONL of texts (the embedded corpus, or yours)
+# OUTPUTS  results/texts/{texts}/texts.jsonl
+
+
+rule collect_texts:
+    input:
+        inputs("texts"),
+    output:
+        files("texts", "texts"),
+    params:
+        spec=spec("texts"),
+        texts=source("texts", "texts"),
+        out=out("texts"),
+    log:
+        "logs/collect_texts/{texts}.log",
+    message:
+        "Collect texts: {wildcards.texts}"
+    shell:
+        "python scripts/collect_texts.py --spec {params.spec:q} --texts {params.texts:q}"
+        " --out {params.out:q} --log {log:q}"

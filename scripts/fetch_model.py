@@ -1,0 +1,22 @@
+"""Fetch a base model from the hub, or copy one from a folder, into the results."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from vibegrid import script
+
+
+def main(options: Namespace) -> None:
+    """Download at a revision, or copy; safetensors only."""
+    from pydantic import TypeAdapter
+
+    from vibegrid.models.fetch import fetch
+    from vibegrid.specs.models import ModelSpec
+
+    fetch(TypeAdapter(ModelSpec).validate_python(options.spec), options.out)
+
+
+if __name__ == "__main__":
+    arguments = script.parser(__doc__)
+    arguments.add_argument("--out", type=Path, required=True, help="folder of the model")
+    script.run(arguments, main)

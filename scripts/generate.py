@@ -1,0 +1,35 @@
+"""Generate: prompts of all eval sets of one system in, its raw outputs out; the scoring step reads them."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from vibegrid import script
+
+
+def main(options: Namespace) -> None:
+    """Load the system once, answer every prompt that no earlier folder has."""
+    from vibegrid.evals.generate import generate
+    from vibegrid.evals.parts import by_eval_set
+
+    generate(
+        options.spec,
+        prompts=by_eval_set(options.prompts, list(options.spec["parts"])),
+        files={
+            "model": options.model,
+            "adapter": options.adapter,
+            "dataset": options.dataset,
+            "system_prompt": options.system_prompt,
+        },
+        out=options.out,
+    )
+
+
+if __name__ == "__main__":
+    arguments = script.parser(__doc__)
+    arguments.add_argument("--prompts", nargs="+", required=True, help="prompts.jsonl of each eval set, in the order of the parts")
+    arguments.add_argument("--model", type=script.optional_path, nargs="?", default=None, help="folder of the base model; empty for none")
+    arguments.add_argument("--adapter", type=script.optional_path, nargs="?", default=None, help="folder of the adapter; empty for none")
+    arguments.add_argument("--dataset", type=script.optional_path, nargs="?", default=None, help="folder of the retrieval bank; empty for none")
+    arguments.add_argument("--system-prompt", type=script.optional_path, nargs="?", default=None, help="file of the system prompt; empty for none")
+    arguments.add_argument("--out", type=Path, required=True, help="folder of the generations")
+    script.run(arguments, main)

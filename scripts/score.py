@@ -1,0 +1,27 @@
+"""Score: one system's outputs in, one row a prompt and metric out; the analyses read them."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from vibegrid import script
+
+
+def main(options: Namespace) -> None:
+    """Score every part that no earlier folder has."""
+    from vibegrid.evals.parts import by_eval_set
+    from vibegrid.evals.score import score
+
+    score(
+        options.spec,
+        generation=options.generation,
+        prompts=by_eval_set(options.prompts, list(options.spec["parts"])),
+        out=options.out,
+    )
+
+
+if __name__ == "__main__":
+    arguments = script.parser(__doc__)
+    arguments.add_argument("--prompts", nargs="+", required=True, help="prompts.jsonl of each eval set, in the order of the parts")
+    arguments.add_argument("--generation", type=Path, required=True, help="folder of the generations")
+    arguments.add_argument("--out", type=Path, required=True, help="folder of the scores")
+    script.run(arguments, main)

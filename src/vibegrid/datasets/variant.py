@@ -1,0 +1,174 @@
+"""A dataset variant: what a training reads, as one function of the labelled vibes. It calls no LLM.
+
+In this order: rows without payload are left out; the representation is chosen; rows too near to TEST are
+taken out again (pages can be, where their vibes were not); noise goes into `vibe_noisy`; SFT-Train is
+deduplicated and cut to its size. SFT-Val and GRPO have the representation too. GRPO has the noise, since it
+is training; SFT-Val has none, so that its loss compares variants on the same prompts. Neither is
+deduplicated or cut.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vibegrid.datasets.dedupe import dedupe
+from vibegrid.datasets.embed import Embeddings, load
+from vibegrid.datasets.near import near_any
+from vibegrid.datasets.noise import add_errors, noisy_rows
+from vibegrid.datasets.represent import Pages, read_pages, represent
+from vibegrid.errors import InputError
+from vibegrid.files import read_json, write_json, write_jsonl
+from vibegrid.specs.datasets import VariantSpec
+from vibegrid.texts.draws import sample
+from vibegrid.vibes.rows import NEEDED, read_vibes, row_key
+
+log = logging.getLogger(__name__)
+
+TRAIN, VAL, GRPO, TEST = "SFT-Train", "SFT-Val", "GRPO", "TEST"
+LABELLED = (*NEEDED, "config_payload")
+N_EXAMPLES = 5
+EXAMPLE_CHARS = 200
+Rows = list[dict[str, Any]]
+
+
+def build(spec: VariantSpec, *, splits: Path, pages: Path, embeddings: Path, out: Path) -> dict[str, Any]:
+    """Write `SFT-Train.jsonl`, `SFT-Val.jsonl`, `GRPO.jsonl` and `card.json` to folder `out`; returns the
+    card.
+
+    Args:
+        spec: the variant.
+        splits: folder of the split files and `split.json`.
+        pages: file of pages, read for `raw_text` only.
+        embeddings: `.npz` of the vibes; texts that are not in it (pages) are encoded here.
+        out: folder for the results.
+
+    Raises:
+        InputError: no training row is left, or `size` asks for more rows than there are.
+    """
+    threshold = leakage_threshold(splits / "split.json")
+    vectors = load(embeddings)
+    texts = read_pages(pages) if spec.representation == "raw_text" else {}
+    test = _test_texts(splits, spec, texts)
+    card: dict[str, Any] = {"spec": spec.model_dump(mode="json"), "splits": {}, "duplicates": {}, "noise": {}}
+    card["leakage"] = {"threshold": threshold, "removed": {}, "max_cosine": {}}
+    for name in (TRAIN, VAL, GRPO):
+        rows, left_out = usable(splits / f"{name}.jsonl")
+        rows = represent(rows, spec.representation, texts)
+        rows = _without_leaks(name, rows, vectors, test, threshold, card["leakage"])
+        if name != VAL:
+            rows, card["noise"][name] = with_noise(rows, spec.error_rate, spec.seed)
+        if name == TRAIN:
+            rows, card["duplicates"] = without_duplicates(rows, vectors, spec.dedupe_threshold)
+            card["available"] = len(rows)
+            rows = take(rows, spec, splits / f"{name}.jsonl")
+        card["splits"][name] = {"without_payload": left_out, **counts(rows)}
+        write_jsonl(out / f"{name}.jsonl", rows)
+    write_json(out / "card.json", card)
+    log.info("variant rows: %s", {name: part["rows"] for name, part in card["splits"].items()})
+    return card
+
+
+def leakage_threshold(path: Path) -> float:
+    """The cosine that the split kept training rows away from TEST by."""
+    report = read_json(path)
+    value = report.get("leakage_threshold") if isinstance(report, dict) else None
+    if not isinstance(value, int | float):
+        raise InputError(str(path), "field 'leakage_threshold' is missing", "split again")
+    return float(value)
+
+
+def usable(path: Path) -> tuple[Rows, int]:
+    """The rows with a payload, and how many have none. A split may be empty: all of it was near to TEST."""
+    if path.is_file() and path.stat().st_size == 0:
+        return [], 0
+    rows = read_vibes(path, LABELLED)
+    kept = [row for row in rows if row["config_payload"] is not None]
+    return kept, len(rows) - len(kept)
+
+
+def _test_texts(splits: Path, spec: VariantSpec, pages: Pages) -> list[str]:
+    """The vibes of TEST, and for `raw_text` its pages as well."""
+    rows = read_vibes(splits / f"{TEST}.jsonl")
+    vibes = [row["vibe_original"] for row in rows]
+    raw = [row["vibe_original"] for row in represent(rows, spec.representation, pages)] if pages else []
+    return list(dict.fromkeys(vibes + raw))
+
+
+def _without_leaks(
+    name: str, rows: Rows, vectors: Embeddings, test: Sequence[str], threshold: float, report: dict[str, Any]
+) -> Rows:
+    """The rows below `threshold` to every text of TEST; `report` gets the count and the nearest that
+    stays."""
+    texts = [row["vibe_original"] for row in rows]
+    leaks = near_any(texts, vectors.of(texts), test, vectors.of(test), threshold)
+    stay = leaks.cosine[~leaks.hit]
+    report["removed"][name] = int(leaks.hit.sum())
+    report["max_cosine"][name] = round(float(stay.max()), 4) if len(stay) else None
+    return [row for row, hit in zip(rows, leaks.hit, strict=True) if not hit]
+
+
+def with_noise(rows: Rows, error_rate: float, seed: int) -> tuple[Rows, dict[str, Any]]:
+    """The rows, `round(error_rate * n)` of them with errors in `vibe_noisy` and `tags_noisy`; the others
+    clean."""
+    noisy = noisy_rows([row["vibe_original"] for row in rows], error_rate, seed)
+    done = []
+    for i, row in enumerate(rows):
+        tags = list(row.get("tags_original") or [])
+        text = row["vibe_original"]
+        if i in noisy:
+            text, tags = add_errors(text, seed), [add_errors(tag, seed) for tag in tags]
+        done.append(row | {"vibe_noisy": text, "tags_noisy": tags})
+    examples = [
+        {"vibe_original": _short(done[i]["vibe_original"]), "vibe_noisy": _short(done[i]["vibe_noisy"])}
+        for i in sorted(noisy)[:N_EXAMPLES]
+    ]
+    return done, {"rows": len(noisy), "examples": examples}
+
+
+def without_duplicates(rows: Rows, vectors: Embeddings, threshold: float) -> tuple[Rows, dict[str, Any]]:
+    """The rows without near-duplicates, and what was removed; examples that are not equal texts come
+    first."""
+    texts = [row["vibe_original"] for row in rows]
+    found = dedupe(texts, vectors.of(texts), threshold)
+    told = sorted(found.removed, key=lambda pair: texts[pair[0]] == texts[pair[1]])[:N_EXAMPLES]
+    examples = [
+        {"removed": _short(texts[i]), "kept": _short(texts[j]), "cosine": round(cosine, 4)}
+        for i, j, cosine in told
+    ]
+    exact = sum(texts[i] == texts[j] for i, j, _ in found.removed)
+    report = {"removed": len(found.removed), "exact": exact, "examples": examples}
+    return [rows[i] for i in found.kept], report
+
+
+def take(rows: Rows, spec: VariantSpec, source: Path) -> Rows:
+    """`spec.size` of the rows, in row order. Of one draw, the smaller subset is part of the larger."""
+    if not rows:
+        raise InputError(str(source), f"representation {spec.representation!r} leaves no training row")
+    if spec.size is None:
+        return rows
+    if spec.size > len(rows):
+        raise InputError(
+            "dataset.size",
+            f"{spec.size} rows were asked for, there are {len(rows)}",
+            "null takes all there are",
+        )
+    return sample(rows, spec.size, row_key, "size", spec.seed, spec.draw)
+
+
+def counts(rows: Rows) -> dict[str, Any]:
+    """Number of rows, of texts, by scope and by level."""
+    return {
+        "rows": len(rows),
+        "texts": len({(row["dataset"], str(row["id_in_dataset"])) for row in rows}),
+        "by_scope": dict(Counter(row["vibe_scope"] for row in rows)),
+        "by_level": dict(Counter(row["vibe_level"] for row in rows)),
+        "median_words": int(np.median([len(row["vibe_original"].split()) for row in rows])) if rows else 0,
+    }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= EXAMPLE_CHARS else text[: EXAMPLE_CHARS - 1] + "\u2026"

@@ -1,0 +1,87 @@
+"""Outputs of one system on its eval sets: prompts in, raw outputs out; the scoring step reads them."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vibegrid.evals.parts import PARTS, gather
+from vibegrid.files import read_json, read_jsonl, read_text, write_json, write_jsonl
+from vibegrid.folders import whole_folder
+from vibegrid.specs.systems import SystemSpec
+from vibegrid.systems.registry import SYSTEMS
+
+OUTPUTS = "generations.jsonl"
+
+
+def generate(
+    spec: Mapping[str, Any],
+    *,
+    prompts: Mapping[str, Path],
+    files: Mapping[str, Path | None],
+    out: Path,
+) -> None:
+    """Write ``generations.jsonl`` (eval_set, id, prompt, raw_output) and ``parts.json`` to the folder ``out``.
+
+    Args:
+        spec: ``system`` (a SystemSpec) and ``parts`` (eval set to identity).
+        prompts: eval set to its prompts.jsonl.
+        files: ``model``, ``adapter``, ``dataset`` (folders) and ``system_prompt`` (file), or None.
+        out: the folder; its siblings are searched for parts that exist.
+    """
+    system = SystemSpec.model_validate(spec["system"])
+    status = adapter_status(files.get("adapter"))
+
+    def compute(names: list[str]) -> list[dict[str, Any]]:
+        if status["status"] == "failed":
+            return []
+        rows = [{"eval_set": name, **row} for name in names for row in read_jsonl(prompts[name], ("id", "prompt"))]
+        outputs = answer(system, [row["prompt"] for row in rows], files)
+        return [
+            {"eval_set": row["eval_set"], "id": row["id"], "prompt": row["prompt"], "raw_output": output}
+            for row, output in zip(rows, outputs, strict=True)
+        ]
+
+    rows = gather(out.parent, spec["parts"], lambda folder: read_rows(folder / OUTPUTS), compute)
+    with whole_folder(out) as draft:
+        write_jsonl(draft / OUTPUTS, rows)
+        write_json(draft / PARTS, {"parts": dict(spec["parts"]), "run": status, "system": spec["system"]})
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of generations.jsonl; none for a system that could not be trained."""
+    return read_jsonl(path, ("eval_set", "id", "prompt", "raw_output")) if path.stat().st_size else []
+
+
+def adapter_status(adapter: Path | None) -> dict[str, Any]:
+    """status.json of the adapter; ``ok`` for a system without one."""
+    return {"status": "ok"} if adapter is None else read_json(adapter / "status.json")
+
+
+def answer(system: SystemSpec, prompts: list[str], files: Mapping[str, Path | None]) -> list[str]:
+    """Raw outputs of a system, in the order of the prompts."""
+    module = importlib.import_module(SYSTEMS[system.kind])
+    if system.kind in ("base", "sft", "grpo"):
+        return module.generate(
+            prompts,
+            model=files["model"],
+            adapter=files.get("adapter"),
+            system_prompt=read_text(_needed(files, "system_prompt")).strip(),
+            decoding=system.decoding,
+            dtype=system.dtype,
+        )
+    if system.kind == "retrieval":
+        rows = read_jsonl(_needed(files, "dataset") / "SFT-Train.jsonl", ("vibe_original", "config_payload"))
+        return module.generate(
+            prompts,
+            seed=0,
+            bank_vibes=[row["vibe_original"] for row in rows],
+            bank_payloads=[row["config_payload"] for row in rows],
+        )
+    return module.generate(prompts, seed=system.seed or 0)
+
+
+def _needed(files: Mapping[str, Path | None], role: str) -> Path:
+    path = files.get(role)
+    assert path is not None, f"the rule passes no {role}"
+    return path

@@ -1,0 +1,63 @@
+"""Parts of an evaluation: a system's results on one eval set, with an identity of their own.
+
+One job computes all sets of a system, since loading the model costs more than a set. When one set is edited, the
+job's folder gets a new name, and the parts whose identity is unchanged are taken over from the folder before.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from vibegrid.errors import InputError
+from vibegrid.files import read_json
+
+log = logging.getLogger("vibegrid.evals")
+
+PARTS = "parts.json"
+
+
+def find_parts(kind: Path, wanted: Mapping[str, str]) -> dict[str, Path]:
+    """Eval sets of ``wanted`` (name to identity) that some folder of ``kind`` holds already, with that folder."""
+    found: dict[str, Path] = {}
+    for manifest in sorted(kind.glob(f"*/{PARTS}")):
+        parts = read_json(manifest).get("parts", {})
+        for name, identity in wanted.items():
+            if name not in found and parts.get(name) == identity:
+                found[name] = manifest.parent
+    return found
+
+
+def gather(
+    kind: Path,
+    wanted: Mapping[str, str],
+    read: Callable[[Path], list[dict[str, Any]]],
+    compute: Callable[[list[str]], list[dict[str, Any]]],
+) -> list[dict[str, Any]]:
+    """Rows of all wanted sets, in their order: kept where a folder of ``kind`` has them, else computed.
+
+    Args:
+        kind: folder of generations or scores.
+        wanted: eval set to the identity of its part.
+        read: rows of such a folder, each with its ``eval_set``.
+        compute: rows of the named sets.
+    """
+    kept = find_parts(kind, wanted)
+    missing = [name for name in wanted if name not in kept]
+    log.info("eval sets: computed %s; kept %s", missing or "none", sorted(kept) or "none")
+    rows = {name: [] for name in wanted}
+    for row in compute(missing) if missing else []:
+        rows[row["eval_set"]].append(row)
+    for folder in {str(folder): folder for folder in kept.values()}.values():
+        names = {name for name, source in kept.items() if source == folder}
+        for row in read(folder):
+            if row["eval_set"] in names:
+                rows[row["eval_set"]].append(row)
+    return [row for name in wanted for row in rows[name]]
+
+
+def by_eval_set(values: list[str], names: list[str]) -> dict[str, Path]:
+    """Files given on the command line, in the order of the eval sets' names."""
+    if len(values) != len(names):
+        raise InputError("--prompts", f"{len(names)} files were expected ({', '.join(names)}), not {len(values)}")
+    return {name: Path(value) for name, value in zip(names, values, strict=True)}

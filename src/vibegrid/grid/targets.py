@@ -1,0 +1,168 @@
+"""Plain names of the study (tables, figures, arms), their stamps, and what each target asks for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from vibegrid.errors import InputError
+from vibegrid.grid.arms import Experiment
+from vibegrid.grid.identity import Node, canonical
+from vibegrid.grid.stamps import set_stamp
+from vibegrid.grid.study import Study
+from vibegrid.specs.systems import SystemSpec
+
+ADAPTER = (
+    "adapter_model.safetensors",
+    "adapter_config.json",
+    "spec.json",
+    "metrics.csv",
+    "status.json",
+    "versions.json",
+)
+# The declared files of a node, by kind.
+FILES: dict[str, tuple[str, ...]] = {
+    "texts": ("texts.jsonl",),
+    "vibes": ("vibes.jsonl", "pages.jsonl", "extraction.json"),
+    "labels": ("labels.jsonl",),
+    "embeddings": ("embeddings.npz",),
+    "splits": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "TEST.jsonl", "split.json"),
+    "datasets": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "card.json"),
+    "models": ("model.safetensors", "config.json", "tokenizer.json", "model_card.json"),
+    "adapters/sft": ADAPTER,
+    "adapters/grpo": ADAPTER,
+    "eval_sets": ("prompts.jsonl",),
+    "generations": ("generations.jsonl", "parts.json"),
+    "scores": ("scores.csv", "parts.json"),
+    "analyses": ("comparison.csv", "spec.json"),
+}
+
+
+class Targets:
+    """Targets of a study's selected experiments.
+
+    Args:
+        study: the study.
+        reserved: names that an experiment may not take (rules and other targets).
+    """
+
+    def __init__(self, study: Study, reserved: set[str]) -> None:
+        self.study = study
+        for name in study.experiments:
+            if name in reserved:
+                raise InputError(f"config/experiments/{name}.yaml", f"{name!r} is a rule or another target", "rename it")
+
+    @staticmethod
+    def outputs(node: Node) -> list[str]:
+        """Declared files of a node."""
+        return [node.file(name) for name in FILES[node.kind]]
+
+    @staticmethod
+    def spec(node: Node) -> str:
+        """A node's spec as JSON on a command line; with its parts, where it has some."""
+        return canonical({**node.spec, "parts": node.parts} if node.parts else node.spec)
+
+    @property
+    def results(self) -> str:
+        """Folder of this scale's results."""
+        return self.study.scale.results
+
+    def tables(self, name: str) -> list[str]:
+        """Table files of an experiment."""
+        return [f"{self.results}/tables/{name}.{ending}" for ending in ("csv", "md", "tex")]
+
+    def figures(self, name: str) -> list[str]:
+        """Figure files of an experiment; training curves only where something is trained."""
+        stems = [name]
+        if self.study.adapters_of(self.study.experiments[name]):
+            stems.append(f"{name}.training")
+        return [f"{self.results}/figures/{stem}.{ending}" for stem in stems for ending in ("pdf", "png")]
+
+    def nodes_of(self, name: str) -> list[Node]:
+        """Every node that an experiment's table is made of, in the order of the data."""
+        found: dict[str, Node] = {}
+
+        def visit(node: Node) -> None:
+            if node.folder in found:
+                return
+            for parent in node.parents.values():
+                visit(parent)
+            found[node.folder] = node
+
+        visit(self.study.analyses[name])
+        return list(found.values())
+
+    def identity_files(self, names: list[str]) -> list[str]:
+        """Declared files of all nodes behind these experiments, each once."""
+        files: dict[str, None] = {}
+        for name in names:
+            for node in self.nodes_of(name):
+                files.update(dict.fromkeys(self.outputs(node)))
+        return list(files)
+
+    def experiment(self, name: str) -> list[str]:
+        """What `snakemake <experiment>` asks for."""
+        arms = f"{self.results}/experiments/{name}/arms.csv"
+        return [*self.identity_files([name]), arms, *self.tables(name), *self.figures(name)]
+
+    def stamp(self, kind: str, name: str) -> str:
+        """Path of the stamp of a plainly named file."""
+        return f"{self.results}/stamps/{kind}/{name}.json"
+
+    def write_stamps(self) -> None:
+        """Bring the stamps of all selected experiments up to date."""
+        code = {step: self.study.code.digest(step) for step in ("tabulate", "plot", "plot_training", "list_arms")}
+        tables: dict[str, Any] = {}
+        for name in self.study.selected:
+            experiment = self.study.experiments[name]
+            analysis = self.study.analyses[name].digest
+            tables[name] = {"analysis": analysis, "code": code["tabulate"]}
+            contents = {
+                "tables": tables[name],
+                "figures": {"analysis": analysis, "code": code["plot"]},
+                "arms": {"code": code["list_arms"], "rows": self.arm_rows(experiment)},
+            }
+            curves = self.curve_arms(experiment)
+            if curves:
+                contents["curves"] = {"code": code["plot_training"], "analysis": analysis, "arms": curves}
+            for kind, content in contents.items():
+                set_stamp(self.study.root / self.stamp(kind, name), content)
+        content = {"tables": tables, "code": self.study.code.digest("collect_tables")}
+        set_stamp(self.study.root / self.stamp("all", "all_tables"), content)
+
+    def curve_arms(self, experiment: Experiment) -> dict[str, list[str]]:
+        """Arm to the ids (with stage) of its adapters."""
+        return {
+            arm: [node.folder for node in nodes] for arm, nodes in self.study.adapters_of(experiment).items()
+        }
+
+    def arm_rows(self, experiment: Experiment) -> list[dict[str, Any]]:
+        """Rows of arms.csv: which arm and replicate is which adapter and which evaluation."""
+        rows = []
+        for arm in experiment.arms:
+            for index, run in enumerate(arm.runs):
+                trained = not isinstance(run, SystemSpec)
+                rows.append(
+                    {
+                        "experiment": experiment.name,
+                        "arm": arm.name,
+                        "reference": "yes" if arm.name == experiment.reference else "no",
+                        "system": arm.stage,
+                        "replicate": index,
+                        "seed": getattr(run, "seed", None),
+                        "baseline": "yes" if arm.is_baseline else "no",
+                        "adapter": self.study.adapter(run).folder if trained else "",  # type: ignore[arg-type]
+                        "scores": self.study.score(run).folder,
+                    }
+                )
+        return rows
+
+
+def reserved_names(root: Path) -> set[str]:
+    """Names of the rules and of the stages' folders."""
+    names = {"all", "figures", "tables", "plan", "results", "config", "texts", "vibes", "labels", "datasets"}
+    names |= {"models", "adapters", "evals", "analyses", "sft", "grpo"}
+    for path in (root / "Snakefile", *(root / "rules").glob("*.smk")):
+        names |= set(re.findall(r"^\s*rule (\w+):", path.read_text(encoding="utf-8"), re.M))
+    return names

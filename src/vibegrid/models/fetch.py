@@ -1,0 +1,90 @@
+"""Models that exist elsewhere: a hub model at a revision, or a folder of yours. Safetensors only."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from vibegrid.errors import InputError
+from vibegrid.files import read_json, write_json
+from vibegrid.folders import whole_folder
+from vibegrid.specs.models import HubSpec, LocalSpec
+
+log = logging.getLogger(__name__)
+
+PATTERNS = ("*.json", "*.safetensors", "*.jinja", "*.model", "merges.txt", "vocab.txt")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+
+
+def fetch(spec: HubSpec | LocalSpec, out: Path) -> dict[str, Any]:
+    """Copy a model's config, tokenizer and safetensors to `out`, with a `model_card.json`; it appears whole.
+
+    Returns:
+        The card: `source`, `revision`, `architecture`.
+    """
+    with whole_folder(out) as folder:
+        if isinstance(spec, HubSpec):
+            where, source, revision = spec.repo, spec.repo, spec.revision
+            _download(spec, folder)
+        else:
+            where, source, revision = spec.path, Path(spec.path).name, None
+            _copy(Path(spec.path), folder)
+        _check(folder, where)
+        architectures = read_json(folder / "config.json").get("architectures") or [""]
+        card = {"source": source, "revision": revision, "architecture": architectures[0]}
+        write_json(folder / "model_card.json", card)
+    return card
+
+
+def _download(spec: HubSpec, folder: Path) -> None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        snapshot_download(
+            spec.repo, revision=spec.revision, local_dir=folder, allow_patterns=list(PATTERNS), max_workers=4
+        )
+    except (LocalEntryNotFoundError, ConnectionError, OSError) as error:
+        if isinstance(error, HfHubHTTPError):
+            line = str(error).strip().splitlines()[0]
+            hint = "the name and revision; a gated model needs HF_TOKEN"
+            raise InputError(f"{spec.repo}@{spec.revision}", f"the hub refused: {line}", hint) from None
+        raise InputError(
+            f"{spec.repo}@{spec.revision}",
+            f"cannot be fetched: {type(error).__name__}",
+            "network, HF_HUB_OFFLINE; scale `mini` needs neither",
+        ) from None
+    shutil.rmtree(folder / ".cache", ignore_errors=True)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    """Only the files that a model needs; a pickle (`.bin`, `.pt`) is never among them."""
+    if not source.is_dir():
+        raise InputError(str(source), "no such folder", "kind: local takes a model's folder")
+    for pattern in PATTERNS:
+        for path in sorted(source.glob(pattern)):
+            if path.is_file():
+                shutil.copyfile(path, folder / path.name)
+
+
+def _check(folder: Path, where: str) -> None:
+    """InputError names the first file that is missing or broken."""
+    from safetensors import SafetensorError, safe_open
+
+    if not (folder / "config.json").is_file():
+        raise InputError(where, "no config.json: not a model's folder")
+    if "auto_map" in read_json(folder / "config.json"):
+        raise InputError(where, "the model brings code of its own (auto_map)", "trust_remote_code is off")
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise InputError(where, f"no tokenizer (one of {', '.join(TOKENIZERS)})")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise InputError(where, "no safetensors weights", "convert pickled weights with save_pretrained first")
+    for path in weights:
+        try:
+            with safe_open(path, framework="np") as file:
+                file.keys()
+        except SafetensorError as error:
+            raise InputError(f"{where}/{path.name}", f"not a whole safetensors file: {error}") from None

@@ -1,0 +1,240 @@
+"""Miniatures: small models of real architectures, with weights and a tokenizer made here in about two minutes.
+
+Their word embeddings begin as those of all-MiniLM-L6-v2, reduced to the model's width, so that words of like
+meaning lie close, as they do in a real base model; the texts are far too few to learn that from.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from vibegrid.errors import InputError
+from vibegrid.files import write_json
+from vibegrid.folders import whole_folder
+from vibegrid.models.documents import SYSTEM_PROMPTS, documents, payload_chat, snippet
+from vibegrid.models.tokenizer import END, PAD, save_tokenizer, train_tokenizer, words_of_tokens
+from vibegrid.payloads import parse_output
+from vibegrid.specs.models import MiniatureSpec
+
+log = logging.getLogger(__name__)
+
+MAX_TOKENS = 320  # a longer document is cut
+TOKENIZER_PAYLOADS = 800
+PROSE_REPEATS = 6  # words of the prose become tokens before rare pieces of payloads do
+POOL_BATCHES = 16  # documents are sorted by length within so many batches
+WARMUP_STEPS = 20
+PROBES = 32
+PROBE_TOKENS = 256
+EMBEDDING_STD = 0.02
+
+Progress = Callable[[int, float], None]
+
+
+def pretrain(
+    spec: MiniatureSpec, *, texts: list[str], out: Path, work: Path, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Make a miniature: tokenizer, initial weights, pretraining, `model_card.json`; the folder appears whole.
+
+    Args:
+        spec: size, architecture and length of the pretraining.
+        texts: prose; any language, though MiniLM knows English best.
+        out: folder of the model in Hugging Face's layout (safetensors).
+        work: folder for the log of losses (`losses.csv`).
+        progress: called with (step, loss) every 20 steps.
+
+    Returns:
+        The model card.
+    """
+    import torch
+
+    words = [text for text in texts if len(text.split()) > 1]
+    if not words:
+        raise InputError("texts", "no text of two words or more", "a miniature needs prose")
+    torch.manual_seed(spec.seed)
+    tokenizer = make_tokenizer(spec, words)
+    model = make_model(spec, tokenizer)
+    started = time.monotonic()
+    losses = _train(model, tokenizer, spec, words, progress)
+    log.info("pretraining took %.0f s", time.monotonic() - started)
+    card = {
+        "architecture": spec.architecture,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "vocabulary": len(tokenizer),
+        "steps": spec.steps,
+        "final_loss": round(sum(losses[-20:]) / len(losses[-20:]), 4),
+        "valid_payload_share": valid_share(model, tokenizer, words, spec.seed + 1),
+        "note": "made by the workflow; the numbers of a miniature exercise the study, they are no result about music",
+    }
+    work.mkdir(parents=True, exist_ok=True)
+    lines = "".join(f"{step},{loss:.4f}\n" for step, loss in enumerate(losses, start=1))
+    (work / "losses.csv").write_text("step,loss\n" + lines, encoding="utf-8")
+    with whole_folder(out) as folder:
+        model.save_pretrained(folder, safe_serialization=True)
+        save_tokenizer(tokenizer, folder)
+        write_json(folder / "model_card.json", card)
+    return card
+
+
+def make_tokenizer(spec: MiniatureSpec, texts: Sequence[str]) -> Any:
+    """The tokenizer of a miniature, from the prose and from synthetic payloads."""
+    rng = random.Random(spec.seed)
+    split = [text.split() for text in texts]
+    payload_texts = [payload_chat(rng.choice(split), rng) for _ in range(TOKENIZER_PAYLOADS)]
+    # MiniLM's own word list stands roughly in the order of frequency: common English that the prose lacks
+    prose = [*texts, *(text.lower() for text in texts)] * PROSE_REPEATS
+    common = [" " + " ".join(_common_words(spec.vocab_size // 2))] * 2
+    return train_tokenizer([*payload_texts, *prose, *common], spec.vocab_size)
+
+
+def _common_words(count: int) -> list[str]:
+    """English words of three letters or more, in the order of MiniLM's vocabulary (about that of frequency)."""
+    from tokenizers import Tokenizer
+
+    from vibegrid.embeddings import model_folder
+
+    vocabulary = Tokenizer.from_file(str(model_folder() / "tokenizer.json")).get_vocab()
+    words = sorted((token_id, word) for word, token_id in vocabulary.items())
+    return [w for _, w in words if len(w) > 2 and w.isascii() and w.isalpha()][:count]
+
+
+def make_model(spec: MiniatureSpec, tokenizer: Any) -> Any:
+    """A model with initial weights, its word embeddings from MiniLM."""
+    from transformers import AutoModelForCausalLM
+
+    config = _config(spec, tokenizer)
+    model = AutoModelForCausalLM.from_config(config)
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    _seed_embeddings(model, tokenizer)
+    return model
+
+
+def _config(spec: MiniatureSpec, tokenizer: Any) -> Any:
+    import transformers
+
+    if spec.hidden_size % spec.heads:
+        raise InputError("hidden_size", f"{spec.hidden_size} is not a multiple of heads {spec.heads}")
+    classes = {"llama": "LlamaConfig", "gemma3": "Gemma3TextConfig", "qwen3": "Qwen3Config"}
+    sizes: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": spec.hidden_size,
+        "intermediate_size": spec.intermediate_size,
+        "num_hidden_layers": spec.layers,
+        "num_attention_heads": spec.heads,
+        "num_key_value_heads": max(1, spec.heads // 2),
+        "head_dim": spec.hidden_size // spec.heads,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": True,
+        "initializer_range": spec.hidden_size**-0.5,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    if spec.architecture == "gemma3":
+        sizes |= {"query_pre_attn_scalar": spec.hidden_size // spec.heads, "sliding_window": 512}
+    return getattr(transformers, classes[spec.architecture])(**sizes)
+
+
+def _seed_embeddings(model: Any, tokenizer: Any) -> None:
+    """Rows of whole-word tokens become MiniLM's vectors of the words: centred, PCA to the width, usual spread."""
+    import numpy as np
+    import torch
+
+    from vibegrid.embeddings import encode
+
+    words = words_of_tokens(tokenizer)
+    vectors = encode([word.lower() for word in words.values()]).astype(np.float64)
+    weight = model.get_input_embeddings().weight
+    vectors -= vectors.mean(axis=0)
+    _, axes = np.linalg.eigh(vectors.T @ vectors)
+    width = min(weight.shape[1], vectors.shape[1])
+    reduced = np.zeros((len(vectors), weight.shape[1]))
+    # random signs and a rotation would change nothing: attention and MLP see the space through random weights
+    reduced[:, :width] = vectors @ axes[:, ::-1][:, :width]
+    reduced *= EMBEDDING_STD / reduced.std()
+    with torch.no_grad():
+        weight[list(words)] = torch.tensor(reduced, dtype=weight.dtype)
+
+
+def _train(
+    model: Any, tokenizer: Any, spec: MiniatureSpec, texts: Sequence[str], progress: Progress | None
+) -> list[float]:
+    """AdamW with warm-up and a linear fall to nought; loss on every token. Returns the loss of each step."""
+    import torch
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    model.train()
+    losses: list[float] = []
+    for step, (ids, labels) in enumerate(_batches(tokenizer, spec, texts)):
+        rate = min((step + 1) / WARMUP_STEPS, 1 - step / spec.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = spec.learning_rate * max(rate, 0.02)
+        loss = model(input_ids=ids, attention_mask=(labels != -100).long(), labels=labels).loss
+        if not math.isfinite(loss.item()):
+            raise InputError("pretraining", f"loss is not finite at step {step + 1}", "lower learning_rate")
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        if progress is not None and (step + 1) % 20 == 0:
+            progress(step + 1, losses[-1])
+    model.eval()
+    return losses
+
+
+def _batches(tokenizer: Any, spec: MiniatureSpec, texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+    """Pairs (ids, labels), int64 (batch, length), padded at the right; labels are -100 on padding."""
+    import torch
+
+    rng = random.Random(spec.seed)
+    stream = documents(texts, spec.steps * spec.batch_size, spec.payload_share, spec.seed)
+    encoded = [ids[:MAX_TOKENS] for ids in tokenizer(list(stream), add_special_tokens=False)["input_ids"]]
+    pool = POOL_BATCHES * spec.batch_size
+    for start in range(0, len(encoded), pool):
+        rows = sorted(encoded[start : start + pool], key=len)
+        batches = [rows[i : i + spec.batch_size] for i in range(0, len(rows), spec.batch_size)]
+        rng.shuffle(batches)
+        for batch in batches:
+            length = max(len(row) for row in batch)
+            ids = torch.full((len(batch), length), tokenizer.pad_token_id)
+            labels = torch.full((len(batch), length), -100)
+            for i, row in enumerate(batch):
+                ids[i, : len(row)] = labels[i, : len(row)] = torch.tensor(row)
+            yield ids, labels
+
+
+def valid_share(model: Any, tokenizer: Any, texts: Sequence[str], seed: int) -> float:
+    """Share of greedy answers to prose snippets, behind a known system prompt, that are payloads the schema accepts."""
+    import torch
+
+    rng = random.Random(seed)
+    split = [text.split() for text in texts]
+    prompts = [
+        tokenizer.apply_chat_template(
+            [
+                {"role": "system", "content": rng.choice(SYSTEM_PROMPTS[1:4])},
+                {"role": "user", "content": snippet(rng.choice(split), (1, 20), rng)},
+            ],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        for _ in range(PROBES)
+    ]
+    batch = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
+    with torch.no_grad():
+        out = model.generate(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            max_new_tokens=PROBE_TOKENS,
+            do_sample=False,
+        )
+    answers = out[:, batch["input_ids"].shape[1] :]
+    texts_out = [tokenizer.decode(row, skip_special_tokens=True) for row in answers]
+    return round(sum(parse_output(text).schema_valid for text in texts_out) / PROBES, 4)

@@ -1,0 +1,127 @@
+"""What every script of a step shares: arguments, log, one-line errors, and how long its imports took."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vibegrid.errors import InputError
+from vibegrid.files import write_json
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "MPLBACKEND": "Agg",
+}
+
+log = logging.getLogger("vibegrid")
+
+
+class ImportClock:
+    """Seconds that this process has spent importing (the outermost imports only)."""
+
+    def __init__(self) -> None:
+        self.seconds = time.process_time()
+        self._depth = 0
+        import _frozen_importlib
+
+        find_and_load: Callable[..., Any] = getattr(_frozen_importlib, "_find_and_load")  # noqa: B009
+
+        def timed(*args: Any, **keywords: Any) -> Any:
+            if self._depth:
+                return find_and_load(*args, **keywords)
+            self._depth, start = 1, time.perf_counter()
+            try:
+                return find_and_load(*args, **keywords)
+            finally:
+                self._depth = 0
+                self.seconds += time.perf_counter() - start
+
+        setattr(_frozen_importlib, "_find_and_load", timed)  # noqa: B010
+
+
+def parser(docstring: str | None) -> argparse.ArgumentParser:
+    """A parser with ``--spec`` (JSON, or ``@file``) and ``--log``; the script adds its files."""
+    made = argparse.ArgumentParser(
+        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--spec", type=spec, default={}, help="the step's spec: JSON, or @file.json")
+    made.add_argument("--log", type=Path, default=None, help="log file; the terminal where it is left out")
+    return made
+
+
+def spec(text: str) -> dict[str, Any]:
+    """The value of ``--spec``."""
+    source = text
+    if text.startswith("@"):
+        source = Path(text[1:]).read_text(encoding="utf-8")
+    try:
+        value = json.loads(source)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError("a JSON object was expected")
+    return value
+
+
+def run(arguments: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None]) -> None:
+    """Run a step: 0 when it is done, 2 with one line for bad input, 1 for anything else (traceback in the log)."""
+    started, clock = time.perf_counter(), ImportClock()
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    options = arguments.parse_args()
+    _set_up_log(options.log)
+    try:
+        main(options)
+    except InputError as error:
+        log.error("%s", error)
+        _say(str(error), options.log)
+        sys.exit(2)
+    except BaseException as error:
+        log.exception("failed")
+        where = f" (traceback: {options.log})" if options.log else ""
+        _say(f"{type(error).__name__}: {error}{where}", options.log)
+        raise SystemExit(1) from None
+    if options.log is not None:
+        write_json(
+            options.log.with_suffix(".timing.json"),
+            {
+                "wall_s": round(time.perf_counter() - started, 3),
+                "imports_s": round(clock.seconds, 3),
+                "max_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            },
+        )
+
+
+def _set_up_log(path: Path | None) -> None:
+    handler: logging.Handler
+    if path is None:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+
+
+def _say(line: str, path: Path | None) -> None:
+    """The error on the terminal too, where the log is a file."""
+    if path is not None:
+        sys.stderr.write(line + "\n")
+
+
+def optional_path(text: str) -> Path | None:
+    """A path, or None for an empty argument (a role that this system does not have)."""
+    return Path(text) if text else None

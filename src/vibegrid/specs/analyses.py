@@ -1,0 +1,87 @@
+"""Spec of an experiment's analysis: which scored systems are its arms, and what they are compared on."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from vibegrid.errors import InputError
+from vibegrid.specs.base import Spec
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class PrimarySpec(Spec):
+    """The confirmatory reading; everything else is exploratory."""
+
+    metric: str = Field("valid_field_fraction", min_length=1, description="a metric of scores.csv")
+    eval_set: str = Field("short_prompts", min_length=1, description="the eval set it is read on")
+
+
+class ArmSpec(Spec):
+    """One setting, and the scored systems that are its replicates."""
+
+    arm: str = Field(..., min_length=1, description="name, unique in the experiment")
+    system: str = Field(..., description="kind of system: sft, grpo, base, random, ...")
+    value: bool | int | float | str | None = Field(None, description="the swept value, where there is one")
+    status: str = Field("ok", description="ok, or failed where it is known that no run exists")
+    expect: Literal["ok", "failed"] = Field(
+        "ok", description="failed: a training that cannot succeed is allowed"
+    )
+    runs: tuple[str, ...] = Field((), description="ids of the scored systems (seeds or draws)")
+
+
+class AxisSpec(Spec):
+    """What the figure draws along its axis of settings."""
+
+    key: str = Field("arm", description="the swept key")
+    scale: Literal["linear", "log", "category"] = Field("category", description="how values are spaced")
+    label: str = Field("", description="name for people; the key where it is empty")
+    unit: str = Field("", description="unit of the values, empty for none")
+
+
+class AnalysisSpec(Spec):
+    """Everything that the comparison of one experiment depends on, besides the scores themselves."""
+
+    scale: str = Field(..., pattern=NAME, description="mini, small or full")
+    experiment: str = Field(..., pattern=NAME, description="name of the experiment, and of its files")
+    title: str = Field("", description="title, shown in tables and figures")
+    question: str = Field("", description="the question, shown in captions")
+    notes: str = Field("", description="what a reader must know, shown in captions")
+    eval_sets: tuple[str, ...] = Field((), description="the sets it reads; all that were scored where empty")
+    reference: str = Field("", description="arm that the others are compared with; empty for none")
+    primary: PrimarySpec = Field(default_factory=PrimarySpec, description="the confirmatory reading")
+    arms: tuple[ArmSpec, ...] = Field(..., min_length=1, description="in the order of tables and figures")
+    decoding: str = Field("free", description="free, or constrained to the schema")
+    axis: AxisSpec = Field(default_factory=AxisSpec, description="axis of the figure")
+    bootstrap: int = Field(2000, ge=100, description="resamples of an interval")
+    permutations: int = Field(10000, ge=100, description="random sign vectors of a test")
+    seed: int = Field(0, ge=0, description="seed of both")
+    subsets: tuple[str, ...] = Field(("familiarity",), description="tags by which eval sets are split")
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [arm.arm for arm in self.arms]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"arm {twice[0]!r} occurs twice")
+        if self.reference and self.reference not in names:
+            raise ValueError(f"reference {self.reference!r} is no arm; arms: {', '.join(names)}")
+        return self
+
+
+def analysis_spec(value: "AnalysisSpec | Mapping[str, Any]") -> AnalysisSpec:
+    """The spec itself, or the spec that a JSON object describes.
+
+    Raises:
+        InputError: the first key that is wrong, and what was expected.
+    """
+    if isinstance(value, AnalysisSpec):
+        return value
+    try:
+        return AnalysisSpec.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        where = f"analysis of {value.get('experiment', '?')}" if isinstance(value, Mapping) else "analysis"
+        raise InputError(f"{where}: {key}" if key else where, first["msg"]) from None

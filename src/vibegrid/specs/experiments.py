@@ -1,0 +1,70 @@
+"""Spec of an experiment file: a question, its arms, and what they are compared on."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from vibegrid.specs.base import Spec
+
+Stage = Literal["base", "sft", "grpo", "random", "rule_based", "retrieval"]
+
+
+class PrimarySpec(Spec):
+    """The confirmatory comparison; all others are exploratory."""
+
+    metric: str = Field(..., description="a registered metric")
+    eval_set: str = Field(..., description="one of the experiment's eval sets")
+
+
+class AxisSpec(Spec):
+    """How the figure draws the arms."""
+
+    scale: Literal["linear", "log", "category"] = Field("linear", description="of the horizontal axis")
+    label: str | None = Field(None, description="axis label; the key where it is left out")
+    unit: str = Field("", description="unit of the swept value")
+
+
+class ArmSpec(Spec):
+    """One named setting."""
+
+    stage: Stage | None = Field(None, description="what the arm is; the experiment's stage where left out")
+    set: dict[str, Any] = Field(default_factory=dict, description="dotted keys of the stage's spec, with values")
+    replicates: tuple[dict[str, Any], ...] = Field((), description="overrides per replicate, in place of seeds")
+    expect: Literal["ok", "failed"] = Field("ok", description="`failed` allows a training that cannot succeed")
+
+
+class GridSpec(Spec):
+    """The part of an experiment that a scale may override."""
+
+    sweep: dict[str, list[Any]] = Field(default_factory=dict, description="dotted keys with values: their product")
+    arms: dict[str, ArmSpec] = Field(default_factory=dict, description="named settings, in place of a sweep")
+    set: dict[str, Any] = Field(default_factory=dict, description="dotted keys set in every arm (a budget, say)")
+
+
+class ExperimentSpec(GridSpec):
+    """One file of config/experiments."""
+
+    title: str = Field(..., min_length=1, description="heading of its table and figure")
+    question: str = Field(..., min_length=1, description="what the arms are to answer")
+    kind: Literal["comparison"] = Field("comparison", description="arms compared with a reference")
+    stage: Stage = Field("sft", description="which spec the keys belong to")
+    reference: str | None = Field(None, description="arm the others are compared with; default: the baseline's arm")
+    include_baseline: bool = Field(False, description="add the baseline as an arm where no arm equals it")
+    primary: PrimarySpec = Field(..., description="the confirmatory metric and eval set")
+    eval_sets: tuple[str, ...] = Field((), description="beside those of every experiment")
+    axis: AxisSpec = Field(default_factory=AxisSpec, description="how the figure draws the arms")
+    notes: str = Field("", description="what a reader must know, printed in the caption")
+    mini: GridSpec | None = Field(None, description="overrides at scale mini")
+    small: GridSpec | None = Field(None, description="overrides at scale small")
+    full: GridSpec | None = Field(None, description="overrides at scale full")
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> "ExperimentSpec":
+        for name, grid in (("", self), ("mini: ", self.mini), ("small: ", self.small), ("full: ", self.full)):
+            if grid is not None and grid.sweep and grid.arms:
+                raise ValueError(f"{name}`sweep` and `arms` exclude each other")
+            if grid is not None and any(not values for values in grid.sweep.values()):
+                raise ValueError(f"{name}a sweep has no values")
+        if not (self.sweep or self.arms):
+            raise ValueError("`sweep` or `arms` is missing")
+        return self

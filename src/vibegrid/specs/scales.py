@@ -1,0 +1,50 @@
+"""Spec of a scale: how big the study is, which models it uses, where it computes."""
+
+from pydantic import Field
+
+from vibegrid.specs.base import Spec
+from vibegrid.specs.datasets import SplitSpec
+from vibegrid.specs.grpo import GRPOSpec
+from vibegrid.specs.labels import LabelsSpec
+from vibegrid.specs.sft import SFTSpec
+from vibegrid.specs.systems import DecodingSpec
+from vibegrid.specs.texts import TextsSpec
+from vibegrid.specs.vibes import VibesSpec
+
+
+class SeedsSpec(Spec):
+    """Replicates: the seeds of the baseline, and of every other arm."""
+
+    baseline: tuple[int, ...] = Field((42, 43, 44), min_length=1, description="seeds of the baseline arms")
+    arm: tuple[int, ...] = Field((42,), min_length=1, description="seeds of every other arm")
+
+
+class EvaluationSpec(Spec):
+    """What every system is evaluated on, and how outputs are compared."""
+
+    eval_sets: tuple[str, ...] = Field(("test",), description="eval sets of every experiment")
+    test_rows: int = Field(30, ge=1, description="rows of the `test` sample")
+    test_seed: int = Field(0, ge=0, description="seed of the `test` sample")
+    bootstrap: int = Field(2000, ge=100, description="resamples of an interval")
+    permutations: int = Field(10_000, ge=100, description="random sign flips of a test")
+    seed: int = Field(0, ge=0, description="seed of both")
+
+
+class ScaleSpec(Spec):
+    """One file of config/scales, and the defaults of what it leaves out."""
+
+    results: str = Field("results", pattern=r"^results(/[a-z0-9_-]+)?$", description="folder of the results")
+    compute: str = Field("local", pattern="^local$", description="where GPU steps run")
+    texts: TextsSpec = Field(default_factory=TextsSpec, description="source documents")
+    vibes: VibesSpec = Field(default_factory=VibesSpec, description="extraction")
+    labels: LabelsSpec = Field(default_factory=LabelsSpec, description="the teacher's payloads")
+    splits: SplitSpec = Field(default_factory=SplitSpec, description="TEST, SFT-Val, GRPO, SFT-Train")
+    sft: SFTSpec = Field(default_factory=SFTSpec, description="the SFT baseline")
+    grpo: dict[str, object] = Field(default_factory=dict, description="the GRPO baseline, less its `sft`")
+    decoding: DecodingSpec = Field(default_factory=DecodingSpec, description="of every language model evaluated")
+    evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec, description="eval sets and statistics")
+    seeds: SeedsSpec = Field(default_factory=SeedsSpec, description="replicates")
+
+    def grpo_spec(self) -> GRPOSpec:
+        """The GRPO baseline, from this scale's SFT baseline; ValidationError for a bad value."""
+        return GRPOSpec.model_validate({**self.grpo, "sft": self.sft.model_dump(by_alias=True)})

@@ -1,0 +1,172 @@
+"""The tables of one experiment: long (CSV), and one row per arm for reading (Markdown, LaTeX)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vibegrid.analyses.captions import caption
+from vibegrid.analyses.compare import COLUMNS, KEY
+from vibegrid.analyses.readings import FAMILIARITY, Reading, Rows, choose
+from vibegrid.files import write_csv, write_text
+from vibegrid.specs.analyses import AnalysisSpec, analysis_spec
+from vibegrid.tables.escape import latex, markdown, markdown_paragraph
+
+SIGNIFICANT = 0.05
+MARK = f"* Holm-adjusted p < {SIGNIFICANT} against the reference."
+NOTHING = "–"
+
+
+class Block(NamedTuple):
+    """A table before it is rendered; all cells are plain text."""
+
+    label: str
+    title: str
+    caption: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def write_tables(
+    spec: AnalysisSpec | Mapping[str, Any], rows: Sequence[Mapping[str, str]], out_dir: str | Path
+) -> list[Path]:
+    """Write ``<experiment>.csv``, ``.md`` and ``.tex`` into `out_dir`; their paths.
+
+    Args:
+        spec: the experiment.
+        rows: from `compare`, or read back from the analysis's CSV.
+        out_dir: made if it is missing.
+    """
+    spec = analysis_spec(spec)
+    paths = [Path(out_dir) / f"{spec.experiment}{ending}" for ending in (".csv", ".md", ".tex")]
+    blocks = wide_tables(spec, rows)
+    write_csv(paths[0], sorted(rows, key=lambda row: tuple(row[column] for column in KEY)), COLUMNS)
+    write_text(paths[1], _markdown(blocks))
+    write_text(paths[2], _latex(blocks))
+    return paths
+
+
+def wide_tables(spec: AnalysisSpec, rows: Sequence[Mapping[str, str]]) -> list[Block]:
+    """The main table, and, where controllability sets are split, one of seen and unseen words."""
+    found = Rows(rows)
+    readings = choose(spec, found)
+    text = caption(spec, found, readings)
+    title = spec.title or spec.experiment
+    blocks = [_main(spec, found, readings, title, text)]
+    split = [r for r in readings if r.is_control and any(_both(found, arm.arm, r) for arm in spec.arms)]
+    if split:
+        blocks.append(_split(spec, found, split, title))
+    return blocks
+
+
+def _main(spec: AnalysisSpec, rows: Rows, readings: Sequence[Reading], title: str, text: str) -> Block:
+    first = readings[0]
+    columns = ["arm", "seeds", "n (clusters)", _heading(first, first), "Δ to reference", "p (Holm)"]
+    columns += [_heading(reading, first) for reading in readings[1:]]
+    body = []
+    for arm in spec.arms:
+        row = rows.get(arm.arm, first)
+        some = rows.any_of(arm.arm)
+        state = (some["status"] if some else "failed") if row is None or row["status"] != "ok" else ""
+        name = arm.arm + (" (reference)" if arm.arm == spec.reference else "")
+        name += f" ({state})" if state not in ("", "ok") else ""
+        cells = [name, row["n_seeds"] if row else NOTHING]
+        cells.append(f"{row['n']} ({row['n_clusters']})" if row else NOTHING)
+        cells += [_mean(row), _delta(row), _p(row)]
+        cells += [_marked(rows.get(arm.arm, reading)) for reading in readings[1:]]
+        body.append(cells)
+    if any(cell.endswith("*") for cells in body for cell in cells):
+        text = f"{text} {MARK}"
+    return Block(spec.experiment, title, text, columns, body)
+
+
+def _split(spec: AnalysisSpec, rows: Rows, readings: Sequence[Reading], title: str) -> Block:
+    columns = ["arm"]
+    columns += [
+        f"{reading.set_label.split(': ')[-1]}, {subset}" for reading in readings for subset in FAMILIARITY
+    ]
+    body = [
+        [arm.arm, *(_mean(rows.get(arm.arm, reading, part)) for reading in readings for part in FAMILIARITY)]
+        for arm in spec.arms
+    ]
+    text = (
+        "Seen: a content word of the prompt stands in the composer's lexicon or the training vibes; unseen:"
+        f" none does. Means of {', '.join(dict.fromkeys(r.label for r in readings))}, with 95 % intervals."
+    )
+    return Block(f"{spec.experiment}_familiarity", f"{title}: seen and unseen words", text, columns, body)
+
+
+def _both(rows: Rows, arm: str, reading: Reading) -> bool:
+    return any(rows.get(arm, reading, subset) is not None for subset in FAMILIARITY)
+
+
+def _heading(reading: Reading, first: Reading) -> str:
+    return reading.label if reading.eval_set == first.eval_set else f"{reading.label}, {reading.set_label}"
+
+
+def _mean(row: Mapping[str, str] | None) -> str:
+    return _with_interval(row, "mean", "ci_low", "ci_high")
+
+
+def _delta(row: Mapping[str, str] | None) -> str:
+    return _with_interval(row, "delta", "delta_low", "delta_high", sign="+")
+
+
+def _with_interval(row: Mapping[str, str] | None, mean: str, low: str, high: str, sign: str = "") -> str:
+    if row is None or not row[mean]:
+        return NOTHING
+    return f"{_number(row[mean], sign)} [{_number(row[low], sign)}, {_number(row[high], sign)}]"
+
+
+def _number(text: str, sign: str) -> str:
+    value = round(float(text), 3) + 0.0  # no negative zero
+    return f"{value:{sign}.3f}".replace("-", "−") if value else f"{0:.3f}"
+
+
+def _p(row: Mapping[str, str] | None) -> str:
+    if row is None or not row["p_holm"]:
+        return NOTHING
+    p = float(row["p_holm"])
+    return ("< 0.001" if p < 0.001 else f"{p:.3f}") + ("*" if p < SIGNIFICANT else "")
+
+
+def _marked(row: Mapping[str, str] | None) -> str:
+    starred = row is not None and row["p_holm"] and float(row["p_holm"]) < SIGNIFICANT
+    return _mean(row) + ("*" if starred else "")
+
+
+def _markdown(blocks: Sequence[Block]) -> str:
+    parts = []
+    for depth, block in enumerate(blocks):
+        lines = [f"{'#' * min(depth + 1, 2)} {markdown(block.title)}", ""]
+        lines.append("| " + " | ".join(markdown(column) for column in block.columns) + " |")
+        lines.append("|" + " --- |" + " ---: |" * (len(block.columns) - 1))
+        lines += ["| " + " | ".join(markdown(cell) for cell in row) + " |" for row in block.rows]
+        lines += ["", markdown_paragraph(block.caption), ""]
+        parts.append("\n".join(lines))
+    return "\n".join(parts)
+
+
+def _latex(blocks: Sequence[Block]) -> str:
+    parts = ["% Needs booktabs and graphicx; T1 fonts and textcomp."]
+    for block in blocks:
+        head = " & ".join(rf"\textbf{{{latex(column)}}}" for column in block.columns)
+        lines = [
+            r"\begin{table*}",
+            r"  \centering",
+            r"  \footnotesize",
+            rf"  \caption{{{latex(block.title)}. {latex(block.caption)}}}",
+            rf"  \label{{tab:{block.label}}}",
+            r"  \resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
+            rf"  \begin{{tabular}}{{l{'r' * (len(block.columns) - 1)}}}",
+            r"    \toprule",
+            rf"    {head} \\",
+            r"    \midrule",
+            *(rf"    {' & '.join(latex(cell) for cell in row)} \\" for row in block.rows),
+            r"    \bottomrule",
+            r"  \end{tabular}}",
+            r"\end{table*}",
+        ]
+        parts.append("\n".join(lines))
+    return "\n".join(parts) + "\n"

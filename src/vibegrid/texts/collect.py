@@ -1,0 +1,72 @@
+"""The texts stage: source documents from a JSONL file, checked, drawn and cut."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from vibegrid.errors import InputError
+from vibegrid.files import write_json, write_jsonl
+from vibegrid.specs.texts import TextsSpec
+from vibegrid.texts.draws import sample
+from vibegrid.texts.rows import check_text, numbered_rows
+
+log = logging.getLogger(__name__)
+
+REQUIRED = ("dataset", "id_in_dataset", "text")
+OPTIONAL = ("created", "metadata")
+
+
+def collect(spec: TextsSpec, source: Path, out: Path) -> list[dict[str, Any]]:
+    """Read the texts of `source`, draw `spec.limit` of them, cut each at `spec.max_words`; write to folder
+    `out`.
+
+    Writes `texts.jsonl` (rows in the order of the source, `id_in_dataset` as it was) and `texts.json`
+    (counts).
+
+    Raises:
+        InputError: names the file and line of a row that cannot be read, is empty or repeats another.
+    """
+    rows = read_texts(source)
+    found = len(rows)
+    if spec.limit is not None:
+        rows = sample(rows, spec.limit, text_key, "texts", spec.seed)
+    cut = [row | {"text": cut_words(row["text"], spec.max_words)} for row in rows]
+    n_cut = sum(after["text"] != before["text"] for after, before in zip(cut, rows, strict=True))
+    if n_cut:
+        log.warning("%d of %d texts were cut after %d words", n_cut, len(rows), spec.max_words)
+    log.info("%d texts of %d in %s", len(cut), found, source)
+    write_jsonl(out / "texts.jsonl", cut)
+    words = sum(len(row["text"].split()) for row in cut)
+    write_json(out / "texts.json", {"in_source": found, "texts": len(cut), "cut": n_cut, "words": words})
+    return cut
+
+
+def read_texts(path: Path) -> list[dict[str, Any]]:
+    """The text rows of a file, each with `dataset`, `id_in_dataset`, `text` and what it has of the optional
+    ones."""
+    rows = []
+    for where, row in numbered_rows(path, REQUIRED, unique="dataset+id_in_dataset"):
+        check_text(where, "dataset", row["dataset"])
+        identifier = row["id_in_dataset"]
+        if isinstance(identifier, bool) or not isinstance(identifier, int | str):
+            raise InputError(where, "field 'id_in_dataset' must be a text or a whole number")
+        check_text(where, "id_in_dataset", str(identifier))
+        check_text(where, "text", row["text"])
+        rows.append({field: row[field] for field in (*REQUIRED, *OPTIONAL) if field in row})
+    return rows
+
+
+def text_key(row: dict[str, Any]) -> tuple[str, str]:
+    """What names a text: its dataset and its id, compared as text (7 and "7" are one id)."""
+    return row["dataset"], str(row["id_in_dataset"])
+
+
+def cut_words(text: str, max_words: int) -> str:
+    """The text up to the end of its `max_words`-th word; the text itself where it has no more."""
+    end = 0
+    for count, match in enumerate(re.finditer(r"\S+", text), start=1):
+        if count > max_words:
+            return text[:end]
+        end = match.end()
+    return text

@@ -1,0 +1,129 @@
+"""GRPO (Shao et al. 2024): several payloads a vibe, and those better than their group's mean become likelier.
+
+It goes on from an SFT adapter: the same LoRA weights are trained further (so `lora` is that of the SFT spec), and a
+frozen copy of them is the reference of the KL term. Departures from the paper: the loss is TRL's default `dapo`
+(normalised by all tokens of a batch), there is one update per generation, and so no clipping ever acts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vibegrid.errors import InputError
+from vibegrid.files import read_jsonl
+from vibegrid.specs.grpo import GRPOSpec
+from vibegrid.specs.reward import RewardSpec
+from vibegrid.training import chat, engine, lifecycle
+
+
+def train(
+    spec: GRPOSpec,
+    *,
+    model: Path,
+    sft_adapter: Path,
+    dataset: Path,
+    system_prompt: str,
+    out: Path,
+    work: Path,
+) -> dict[str, Any]:
+    """Train one adapter; an interrupted call goes on from its last checkpoint in `work`.
+
+    Args:
+        spec: the resolved spec; `spec.lora` must be that of `spec.sft`.
+        model: folder of the base model.
+        sft_adapter: folder of the SFT adapter it starts from.
+        dataset: folder of the variant, with `GRPO.jsonl`, of which `vibe_noisy` is read.
+        system_prompt: text of the system prompt.
+        out: the adapter's folder; it appears whole.
+        work: folder for checkpoints, of this spec alone.
+
+    Returns:
+        The object of `status.json`.
+    """
+    _check(spec)
+    engine.check_machine(spec)
+    engine.slim_imports()
+    work.mkdir(parents=True, exist_ok=True)
+    prompts = [row["vibe_noisy"] for row in read_jsonl(dataset / "GRPO.jsonl", required=("vibe_noisy",))]
+    trainer, watch = _trainer(spec, model, sft_adapter, prompts, system_prompt, work)
+    failure = None
+    try:
+        lifecycle.fit(trainer, watch, work)
+    except lifecycle.TrainingFailed as error:
+        failure = str(error)
+    facts = {
+        "n_rows": len(prompts),
+        "n_dropped": 0,
+        "steps": trainer.state.global_step,
+        "tokens": int(trainer.state.num_input_tokens_seen),
+    }
+    history = trainer.state.log_history
+    return lifecycle.finish(
+        out, work, spec=spec, facts=facts, history=history, model=trainer.model, failure=failure
+    )
+
+
+def _check(spec: GRPOSpec) -> None:
+    if spec.lora != spec.sft.lora:
+        raise InputError("lora", "GRPO trains the SFT adapter's LoRA further, and this one differs", "set sft.lora")
+    if spec.batch_size * spec.grad_accum % spec.num_generations:
+        problem = f"batch_size x grad_accum = {spec.batch_size * spec.grad_accum} is not a multiple of"
+        raise InputError("num_generations", f"{problem} {spec.num_generations}")
+
+
+def _trainer(
+    spec: GRPOSpec, model: Path, sft_adapter: Path, prompts: list[str], system_prompt: str, work: Path
+) -> tuple[Any, Any]:
+    engine.check_adapter(sft_adapter)
+    length = spec.sft.max_seq_length + spec.max_completion_length
+    loaded, tokenizer = engine.load(model, engine=spec.engine, dtype=spec.dtype, max_length=length)
+    tokenizer.padding_side = "left"
+    loaded.generation_config.eos_token_id = chat.stop_ids(tokenizer, loaded)
+    loaded = engine.load_adapter(loaded, sft_adapter, trainable=True)
+    from datasets import Dataset
+    from trl import GRPOConfig, GRPOTrainer
+
+    arguments = GRPOConfig(
+        **lifecycle.common_arguments(spec, work),
+        beta=spec.beta,
+        num_generations=spec.num_generations,
+        max_completion_length=spec.max_completion_length,
+        temperature=spec.temperature,
+        top_p=spec.top_p,
+        top_k=spec.top_k,
+        chat_template_kwargs=chat.TEMPLATE_OPTIONS,
+    )
+    # One step takes this many different prompts; TRL leaves out a last, smaller group of them.
+    needed = spec.batch_size * spec.grad_accum // spec.num_generations
+    repeated = prompts * -(-needed // len(prompts))
+    watch = lifecycle.callback(spec)
+    trainer = GRPOTrainer(
+        model=loaded,
+        reward_funcs=[reward_function(spec.reward)],
+        args=arguments,
+        train_dataset=Dataset.from_list([{"prompt": chat.messages(system_prompt, p)} for p in repeated]),
+        processing_class=tokenizer,
+        callbacks=[watch],
+    )
+    return trainer, watch
+
+
+def reward_function(weights: RewardSpec) -> Any:
+    """The reward as TRL calls it: completions (conversations) -> rewards; components are logged as their means."""
+    from vibegrid.payloads import parse_output
+    from vibegrid.rewards.formula import reward
+
+    if weights.audio > 0:
+        raise InputError("reward.audio", "no audio scorer is registered yet", "set audio to 0")
+
+    def total(completions: list[Any], log_metric: Any = None, **_: Any) -> list[float]:
+        parts = [reward(parse_output(completion[0]["content"]), weights) for completion in completions]
+        if log_metric is not None:
+            for part in parts:
+                for name, value in part.items():
+                    if name != "reward" and value is not None:
+                        log_metric(f"reward_{name}", float(value))
+        return [float(part["reward"]) for part in parts]
+
+    return total
