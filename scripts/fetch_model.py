@@ -1,5 +1,6 @@
 """Fetch a base model from the hub, or copy one from a folder, into the results."""
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ def main(options: Namespace) -> None:
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "0")  # the one step that asks the hub
     arguments = script.parser(__doc__)
     arguments.add_argument("--out", type=Path, required=True, help="folder of the model")
     script.run(arguments, main)

@@ -51,7 +51,9 @@ def test_each_vibe_is_labelled_once(tmp_path: Path) -> None:
         assert len(row["config_candidates"]) == len(row["candidate_scores"]) == 3
         assert row["config_payload"] == row["config_candidates"][row["best_index"]]
         assert row["candidate_scores"][row["best_index"]] == max(row["candidate_scores"])
-        assert row["validation_scores"] == dict.fromkeys(("format_valid", "schema_valid", "palette_valid"), True)
+        assert row["validation_scores"] == dict.fromkeys(
+            ("format_valid", "schema_valid", "palette_valid"), True
+        )
         assert row["config_error"] is None
         assert parse_output(dumps(row["config_payload"])).schema_valid
     assert json.loads((tmp_path / "out" / "labels.json").read_text())["calls"] == 9
@@ -125,6 +127,8 @@ def test_vibes_without_payload_stay_and_all_failed_is_an_error(
 
     monkeypatch.setattr(stage, "complete_many", some)
     assert [row["config_error"] for row in run(tmp_path)] == [None, None, "429"]
-    monkeypatch.setattr(stage, "complete_many", lambda requests, **_: [Completion(None, "429") for _ in requests])
+    monkeypatch.setattr(
+        stage, "complete_many", lambda requests, **_: [Completion(None, "429") for _ in requests]
+    )
     with pytest.raises(InputError, match="no usable payload for any of 3 vibes: 429"):
         run(tmp_path)

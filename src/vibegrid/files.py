@@ -122,7 +122,7 @@ def read_jsonl(
 def _row(path: str | os.PathLike[str], number: int, line: str, required: Sequence[str]) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}:{number}", f"not a JSON object: {error}") from None
     if not isinstance(row, dict):
         raise InputError(f"{path}:{number}", f"a JSON object was expected, not {type(row).__name__}")

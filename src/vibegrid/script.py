@@ -19,12 +19,18 @@ from vibegrid.files import write_json
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "MPLBACKEND": "Agg",
 }
 
 log = logging.getLogger("vibegrid")
+
+# Python puts the script's folder first in its path, where scripts/tabulate.py would hide the library `tabulate`.
+_FOLDER = str(Path(sys.argv[0]).resolve().parent)
+if Path(_FOLDER).name == "scripts":
+    sys.path[:] = [entry for entry in sys.path if str(Path(entry or ".").resolve()) != _FOLDER]
 
 
 class ImportClock:
@@ -96,6 +102,8 @@ def run(arguments: argparse.ArgumentParser, main: Callable[[argparse.Namespace],
         write_json(
             options.log.with_suffix(".timing.json"),
             {
+                "step": Path(sys.argv[0]).stem,
+                "ended": round(time.time(), 3),
                 "wall_s": round(time.perf_counter() - started, 3),
                 "imports_s": round(clock.seconds, 3),
                 "max_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -16,6 +16,7 @@ def caption(spec: AnalysisSpec, rows: Rows, readings: Sequence[Reading]) -> str:
     primary = readings[0]
     parts = [
         _sentence(spec.question),
+        _sentence(spec.notes),
         CAVEATS.get(spec.scale, f"Scale {spec.scale}."),
         f"Confirmatory: {primary.label} on {primary.set_label}; the rest is exploratory.",
     ]

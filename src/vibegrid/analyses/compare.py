@@ -127,10 +127,11 @@ def _summary(
 def _difference(arm: Any, reference: Any, seeds: Any, clusters: Any) -> dict[str, NDArray[np.float64]]:
     """Difference of means on the clusters that both have, with its interval."""
     both = statistics.shared(arm[1], reference[1])[None]
-    first, second = [part * both for part in arm], [part * both for part in reference]
-    delta = statistics.means(*first) - statistics.means(*second)
-    resampled = statistics.resampled_means(*first, seeds[0], clusters)
-    resampled = resampled - statistics.resampled_means(*second, seeds[1], clusters)
+    sums, counts = arm[0] * both, arm[1] * both
+    other_sums, other_counts = reference[0] * both, reference[1] * both
+    delta = statistics.means(sums, counts) - statistics.means(other_sums, other_counts)
+    resampled = statistics.resampled_means(sums, counts, seeds[0], clusters)
+    resampled = resampled - statistics.resampled_means(other_sums, other_counts, seeds[1], clusters)
     low, high = statistics.interval(delta, resampled)
     return {"delta": delta, "delta_low": low, "delta_high": high}
 

@@ -43,7 +43,8 @@ class Reading(NamedTuple):
     @property
     def set_label(self) -> str:
         """The eval set, for people."""
-        return self.eval_set.replace("_", " ").replace("/", ": ")
+        name = self.eval_set.removesuffix("_prompts") if "/" in self.eval_set else self.eval_set
+        return name.replace("_", " ").replace("/", ": ")
 
     @property
     def is_control(self) -> bool:

@@ -73,8 +73,12 @@ def resampled_means(sums: Floats, counts: Floats, seeds: Floats, clusters: Float
         seeds: (B, S) from `seed_weights`.
         clusters: (B, C) from `cluster_weights`.
     """
-    top = sum(seeds[:, s, None] * (clusters @ sums[s]) for s in range(len(sums)))
-    bottom = sum(seeds[:, s, None] * (clusters @ counts[s]) for s in range(len(sums)))
+    import numpy as np
+
+    top, bottom = np.zeros((2, len(clusters), sums.shape[2]))
+    for s in range(len(sums)):
+        top += seeds[:, s, None] * (clusters @ sums[s])
+        bottom += seeds[:, s, None] * (clusters @ counts[s])
     return _ratio(top, bottom)
 
 

@@ -23,12 +23,16 @@ class Embeddings(NamedTuple):
     vectors: np.ndarray
 
     def of(self, texts: Sequence[str]) -> np.ndarray:
-        """Vectors of `texts`, (len(texts), 384); a text that is not stored is encoded now."""
+        """Vectors of stored `texts`, (len(texts), 384)."""
+        return self.vectors[[self.place[text] for text in texts]]
+
+    def covering(self, texts: Sequence[str]) -> "Embeddings":
+        """These and the vectors of those `texts` that are not stored, which are encoded now."""
         missing = sorted({text for text in texts if text not in self.place})
         if not missing:
-            return self.vectors[[self.place[text] for text in texts]]
+            return self
         place = self.place | {text: len(self.place) + i for i, text in enumerate(missing)}
-        return Embeddings(place, np.concatenate([self.vectors, encode(missing)])).of(texts)
+        return Embeddings(place, np.concatenate([self.vectors, encode(missing)]))
 
 
 def embed(vibes: Path, out_npz: Path) -> int:

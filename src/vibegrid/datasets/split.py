@@ -19,9 +19,8 @@ from vibegrid.datasets.near import near_any
 from vibegrid.errors import InputError
 from vibegrid.files import write_json, write_jsonl
 from vibegrid.specs.datasets import SplitSpec
-from vibegrid.texts.collect import text_key
 from vibegrid.texts.draws import ranked
-from vibegrid.texts.rows import numbered_rows
+from vibegrid.texts.rows import numbered_rows, text_key
 from vibegrid.vibes.rows import read_vibes
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ def split(spec: SplitSpec, *, vibes: Path, labels: Path, embeddings: Path, out: 
         InputError: too few texts for four splits, or a vibe without a label.
     """
     rows = join(read_vibes(vibes), labels)
-    vectors = load(embeddings)
+    vectors = load(embeddings).covering([row["vibe_original"] for row in rows])
     sides = assign(spec, rows, vectors)
     parts: dict[str, list[dict[str, Any]]] = {name: [] for name in SPLITS}
     for row in rows:

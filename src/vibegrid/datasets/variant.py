@@ -24,6 +24,7 @@ from vibegrid.errors import InputError
 from vibegrid.files import read_json, write_json, write_jsonl
 from vibegrid.specs.datasets import VariantSpec
 from vibegrid.texts.draws import sample
+from vibegrid.texts.rows import text_key
 from vibegrid.vibes.rows import NEEDED, read_vibes, row_key
 
 log = logging.getLogger(__name__)
@@ -50,22 +51,23 @@ def build(spec: VariantSpec, *, splits: Path, pages: Path, embeddings: Path, out
         InputError: no training row is left, or `size` asks for more rows than there are.
     """
     threshold = leakage_threshold(splits / "split.json")
-    vectors = load(embeddings)
     texts = read_pages(pages) if spec.representation == "raw_text" else {}
     test = _test_texts(splits, spec, texts)
+    parts = {name: usable(splits / f"{name}.jsonl") for name in (TRAIN, VAL, GRPO)}
+    shown = {name: represent(rows, spec.representation, texts) for name, (rows, _) in parts.items()}
+    prompts = [row["vibe_original"] for rows in shown.values() for row in rows]
+    vectors = load(embeddings).covering([*test, *prompts])
     card: dict[str, Any] = {"spec": spec.model_dump(mode="json"), "splits": {}, "duplicates": {}, "noise": {}}
     card["leakage"] = {"threshold": threshold, "removed": {}, "max_cosine": {}}
     for name in (TRAIN, VAL, GRPO):
-        rows, left_out = usable(splits / f"{name}.jsonl")
-        rows = represent(rows, spec.representation, texts)
-        rows = _without_leaks(name, rows, vectors, test, threshold, card["leakage"])
+        rows = _without_leaks(name, shown[name], vectors, test, threshold, card["leakage"])
         if name != VAL:
             rows, card["noise"][name] = with_noise(rows, spec.error_rate, spec.seed)
         if name == TRAIN:
             rows, card["duplicates"] = without_duplicates(rows, vectors, spec.dedupe_threshold)
             card["available"] = len(rows)
             rows = take(rows, spec, splits / f"{name}.jsonl")
-        card["splits"][name] = {"without_payload": left_out, **counts(rows)}
+        card["splits"][name] = {"without_payload": parts[name][1], **counts(rows)}
         write_jsonl(out / f"{name}.jsonl", rows)
     write_json(out / "card.json", card)
     log.info("variant rows: %s", {name: part["rows"] for name, part in card["splits"].items()})
@@ -163,7 +165,7 @@ def counts(rows: Rows) -> dict[str, Any]:
     """Number of rows, of texts, by scope and by level."""
     return {
         "rows": len(rows),
-        "texts": len({(row["dataset"], str(row["id_in_dataset"])) for row in rows}),
+        "texts": len({text_key(row) for row in rows}),
         "by_scope": dict(Counter(row["vibe_scope"] for row in rows)),
         "by_level": dict(Counter(row["vibe_level"] for row in rows)),
         "median_words": int(np.median([len(row["vibe_original"].split()) for row in rows])) if rows else 0,

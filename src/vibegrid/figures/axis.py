@@ -55,7 +55,8 @@ def arm_axis(spec: AnalysisSpec) -> Axis:
     label = visible(spec.axis.label or spec.axis.key) + (
         f" ({visible(spec.axis.unit)})" if spec.axis.unit else ""
     )
-    numbers = {arm.arm: float(arm.value) for arm in spec.arms if _is_number(arm.value)}
+    found = {arm.arm: _number(arm.value) for arm in spec.arms}
+    numbers = {name: value for name, value in found.items() if value is not None}
     swept = spec.axis.scale != "category" and len(set(numbers.values())) == len(numbers) >= 2
     if not swept:
         places = {arm.arm: float(index) for index, arm in enumerate(spec.arms)}
@@ -102,5 +103,8 @@ def _positive(numbers: dict[str, float]) -> list[float]:
     return sorted(value for value in set(numbers.values()) if value > 0)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: object) -> float | None:
+    """A finite number, else None; True and False are names."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None

@@ -45,16 +45,22 @@ class Code:
 
     @cached_property
     def _graph(self) -> Any:
+        """Imports of the package under ``root``, which need not be the one that is imported here.
+
+        grimp finds a package as ``import`` does: in ``sys.modules`` first, so that entry is set aside meanwhile.
+        """
         import sys
 
         import grimp
 
-        source = str(self.root / "src")
+        source, imported = str(self.root / "src"), sys.modules.pop(PACKAGE, None)
         sys.path.insert(0, source)
         try:
             return grimp.build_graph(PACKAGE, cache_dir=None)
         finally:
             sys.path.remove(source)
+            if imported is not None:
+                sys.modules[PACKAGE] = imported
 
     @cached_property
     def _modules(self) -> dict[str, Path]:
@@ -139,6 +145,10 @@ class Code:
                 self.vouchers_used[step] = actual
             self._step_digests[key] = digest
         return self._step_digests[key]
+
+    def used(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Every (step, named modules) whose digest was asked for."""
+        return sorted(self._step_digests)
 
     def provider(self, module: str) -> dict[str, str]:
         """Digest of a module and of each that it reaches: the version of a program behind an LLM's name."""

@@ -37,6 +37,8 @@ class _UniqueKeys(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if isinstance(key, list | dict):
+                raise yaml.MarkedYAMLError(problem="a key is no plain text", problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"key {key!r} repeats", problem_mark=key_node.start_mark)
             seen.add(key)
@@ -56,8 +58,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise InputError(f"{path}{line}", f"not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError for an impossible date
         raise InputError(str(path), f"not YAML: {error}") from None
+    except RecursionError:
+        raise InputError(str(path), "not YAML: nested too deep") from None
     if value is None:
         return {}
     if not isinstance(value, dict):

@@ -1,8 +1,10 @@
 """What a miniature reads: prose, and chats that answer unrelated messages with payloads.
 
 The decisions of a synthetic payload are drawn at random, and its `thinking` names words of the message and then
-those decisions. So the format and the way from `thinking` to `config` can be learnt from these documents, and
-what a vibe should sound like cannot: that is left to the fine-tuning that the study is about.
+those decisions. Half of the messages hold label words of some of the decisions ("very slow", "minor") among words
+of prose, as an instruction would. So the format, the way from `thinking` to `config` and obedience to the schema's
+own words can be learnt from these documents, and what any other word should sound like cannot: that is left to the
+fine-tuning that the study is about.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from vibegrid.models.tokenizer import ASSISTANT, END, SYSTEM, USER
 CHUNK_WORDS = (20, 90)
 MESSAGE_WORDS = (1, 40)
 MIN_KEYWORD_CHARS = 4
+SPOKEN = ("tempo", "brightness", "mode", "space", "rhythm", "texture")
+SPOKEN_WORDS = (1, 12)
+SPOKEN_SHARE = 0.5
 SYSTEM_PROMPTS = (
     None,
     "You turn a vibe into music.",
@@ -53,17 +58,37 @@ def snippet(words: Sequence[str], sizes: tuple[int, int], rng: random.Random) ->
 
 def random_payload(message: str, rng: random.Random) -> dict[str, Any]:
     """A valid payload that quotes the message and decides at random."""
-    heard = keywords(message)
-    title = " ".join(word[:1].upper() + word[1:] for word in keywords(message, most=rng.randint(2, 4)))
-    return write_payload(random_decisions(rng), heard, title, rng)
+    return write_payload(random_decisions(rng), keywords(message), _title(message, rng), rng)
+
+
+def _title(message: str, rng: random.Random) -> str:
+    return " ".join(word[:1].upper() + word[1:] for word in keywords(message, most=rng.randint(2, 4)))
+
+
+def spoken_payload(words: Sequence[str], rng: random.Random) -> tuple[str, dict[str, Any]]:
+    """A message of prose that names some of the decisions, and the payload that follows it in these."""
+    decisions = random_decisions(rng)
+    parts = snippet(words, SPOKEN_WORDS, rng).split()
+    named = {field: str(getattr(decisions, field)).split("_") for field in rng.sample(SPOKEN, rng.randint(1, 3))}
+    named = {field: label for field, label in named.items() if label != ["medium"]}  # of three fields
+    for label in named.values():
+        place = rng.randint(0, len(parts))
+        parts[place:place] = label
+    message = " ".join(parts)
+    heard = [word for word in keywords(message, most=len(parts)) if any(word in label for label in named.values())]
+    return message, write_payload(decisions, heard[:3] or keywords(message), _title(message, rng), rng)
 
 
 def payload_chat(words: Sequence[str], rng: random.Random) -> str:
     """A message of prose answered with a synthetic payload."""
-    message = snippet(words, MESSAGE_WORDS, rng).strip(" ,;:.\u2014-")
+    if rng.random() < SPOKEN_SHARE:
+        message, payload = spoken_payload(words, rng)
+    else:
+        message = snippet(words, MESSAGE_WORDS, rng).strip(" ,;:.\u2014-")
+        payload = random_payload(message, rng)
     if rng.random() < 0.5:
         message = message.lower()
-    return chat(rng.choice(SYSTEM_PROMPTS), message, payloads.dumps(random_payload(message, rng)))
+    return chat(rng.choice(SYSTEM_PROMPTS), message, payloads.dumps(payload))
 
 
 def prose_chat(words: Sequence[str], rng: random.Random) -> str:

@@ -18,7 +18,8 @@ from vibegrid.errors import InputError
 from vibegrid.files import write_json
 from vibegrid.folders import whole_folder
 from vibegrid.models.documents import SYSTEM_PROMPTS, documents, payload_chat, snippet
-from vibegrid.models.tokenizer import END, PAD, save_tokenizer, train_tokenizer, words_of_tokens
+from vibegrid.models.muon import Muon
+from vibegrid.models.tokenizer import save_tokenizer, train_tokenizer, words_of_tokens
 from vibegrid.payloads import parse_output
 from vibegrid.specs.models import MiniatureSpec
 
@@ -31,7 +32,9 @@ POOL_BATCHES = 16  # documents are sorted by length within so many batches
 WARMUP_STEPS = 20
 PROBES = 32
 PROBE_TOKENS = 256
-EMBEDDING_STD = 0.02
+EMBEDDING_STD = 0.08  # a width of 128 is too narrow for the usual 0.02
+EMBEDDING_FACTOR = 3.3
+MUON_FACTOR = 10.0
 
 Progress = Callable[[int, float], None]
 
@@ -131,11 +134,11 @@ def _config(spec: MiniatureSpec, tokenizer: Any) -> Any:
         "head_dim": spec.hidden_size // spec.heads,
         "max_position_embeddings": 2048,
         "tie_word_embeddings": True,
-        "initializer_range": spec.hidden_size**-0.5,
         "pad_token_id": tokenizer.pad_token_id,
         "bos_token_id": None,
         "eos_token_id": tokenizer.eos_token_id,
     }
+    sizes["initializer_range"] = spec.hidden_size**-0.5  # transformers' 0.02 suits a width of 2,500
     if spec.architecture == "gemma3":
         sizes |= {"query_pre_attn_scalar": spec.hidden_size // spec.heads, "sliding_window": 512}
     return getattr(transformers, classes[spec.architecture])(**sizes)
@@ -159,34 +162,55 @@ def _seed_embeddings(model: Any, tokenizer: Any) -> None:
     reduced[:, :width] = vectors @ axes[:, ::-1][:, :width]
     reduced *= EMBEDDING_STD / reduced.std()
     with torch.no_grad():
+        weight *= EMBEDDING_STD / weight.std()
         weight[list(words)] = torch.tensor(reduced, dtype=weight.dtype)
 
 
 def _train(
     model: Any, tokenizer: Any, spec: MiniatureSpec, texts: Sequence[str], progress: Progress | None
 ) -> list[float]:
-    """AdamW with warm-up and a linear fall to nought; loss on every token. Returns the loss of each step."""
+    """Warm-up and a linear fall to nought; loss on every token. Returns the loss of each step."""
     import torch
 
-    optimizer = torch.optim.AdamW(model.parameters(), lr=spec.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    optimizers = _optimizers(model, spec)
     model.train()
     losses: list[float] = []
     for step, (ids, labels) in enumerate(_batches(tokenizer, spec, texts)):
-        rate = min((step + 1) / WARMUP_STEPS, 1 - step / spec.steps)
-        for group in optimizer.param_groups:
-            group["lr"] = spec.learning_rate * max(rate, 0.02)
+        share = max(0.02, min((step + 1) / WARMUP_STEPS, 1 - step / spec.steps))
+        _set_rate(optimizers, spec.learning_rate * share)
         loss = model(input_ids=ids, attention_mask=(labels != -100).long(), labels=labels).loss
         if not math.isfinite(loss.item()):
             raise InputError("pretraining", f"loss is not finite at step {step + 1}", "lower learning_rate")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         losses.append(loss.item())
         if progress is not None and (step + 1) % 20 == 0:
             progress(step + 1, losses[-1])
     model.eval()
     return losses
+
+
+def _optimizers(model: Any, spec: MiniatureSpec) -> tuple[Muon, Any]:
+    """Muon for the matrices of the blocks, AdamW for embeddings and norms."""
+    import torch
+
+    named = list(model.named_parameters())
+    blocks = [p for name, p in named if p.ndim == 2 and "embed" not in name]
+    embeddings = [p for name, p in named if "embed" in name]
+    norms = [p for name, p in named if p.ndim != 2 and "embed" not in name]
+    groups = [{"params": embeddings, "factor": EMBEDDING_FACTOR}, {"params": norms, "factor": 1.0}]
+    return Muon(blocks, 0.0), torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
+
+
+def _set_rate(optimizers: tuple[Muon, Any], rate: float) -> None:
+    """`rate` is that of the norms; embeddings and matrices take fixed multiples of it."""
+    muon, adam = optimizers
+    muon.lr = rate * MUON_FACTOR
+    for group in adam.param_groups:
+        group["lr"] = rate * group["factor"]
 
 
 def _batches(tokenizer: Any, spec: MiniatureSpec, texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:

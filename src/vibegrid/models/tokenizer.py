@@ -85,6 +85,8 @@ def train_tokenizer(documents: Iterable[str], vocab_size: int) -> Any:
         additional_special_tokens=[SYSTEM, USER, ASSISTANT],
         model_max_length=MAX_LENGTH,
         padding_side="left",
+        model_input_names=["input_ids", "attention_mask"],
+        model_input_names=["input_ids", "attention_mask"],
         clean_up_tokenization_spaces=False,
     )
     fast.chat_template = CHAT_TEMPLATE

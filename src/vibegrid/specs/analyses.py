@@ -14,8 +14,8 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 class PrimarySpec(Spec):
     """The confirmatory reading; everything else is exploratory."""
 
-    metric: str = Field("valid_field_fraction", min_length=1, description="a metric of scores.csv")
-    eval_set: str = Field("short_prompts", min_length=1, description="the eval set it is read on")
+    metric: str = Field(default="valid_field_fraction", min_length=1, description="a metric of scores.csv")
+    eval_set: str = Field(default="short_prompts", min_length=1, description="the eval set it is read on")
 
 
 class ArmSpec(Spec):
@@ -23,21 +23,25 @@ class ArmSpec(Spec):
 
     arm: str = Field(..., min_length=1, description="name, unique in the experiment")
     system: str = Field(..., description="kind of system: sft, grpo, base, random, ...")
-    value: bool | int | float | str | None = Field(None, description="the swept value, where there is one")
-    status: str = Field("ok", description="ok, or failed where it is known that no run exists")
+    value: bool | int | float | str | None = Field(
+        default=None, description="the swept value, where there is one"
+    )
+    status: str = Field(default="ok", description="ok, or failed where it is known that no run exists")
     expect: Literal["ok", "failed"] = Field(
         "ok", description="failed: a training that cannot succeed is allowed"
     )
-    runs: tuple[str, ...] = Field((), description="ids of the scored systems (seeds or draws)")
+    runs: tuple[str, ...] = Field(default=(), description="ids of the scored systems (seeds or draws)")
 
 
 class AxisSpec(Spec):
     """What the figure draws along its axis of settings."""
 
-    key: str = Field("arm", description="the swept key")
-    scale: Literal["linear", "log", "category"] = Field("category", description="how values are spaced")
-    label: str = Field("", description="name for people; the key where it is empty")
-    unit: str = Field("", description="unit of the values, empty for none")
+    key: str = Field(default="arm", description="the swept key")
+    scale: Literal["linear", "log", "category"] = Field(
+        default="category", description="how values are spaced"
+    )
+    label: str = Field(default="", description="name for people; the key where it is empty")
+    unit: str = Field(default="", description="unit of the values, empty for none")
 
 
 class AnalysisSpec(Spec):
@@ -45,19 +49,23 @@ class AnalysisSpec(Spec):
 
     scale: str = Field(..., pattern=NAME, description="mini, small or full")
     experiment: str = Field(..., pattern=NAME, description="name of the experiment, and of its files")
-    title: str = Field("", description="title, shown in tables and figures")
-    question: str = Field("", description="the question, shown in captions")
-    notes: str = Field("", description="what a reader must know, shown in captions")
-    eval_sets: tuple[str, ...] = Field((), description="the sets it reads; all that were scored where empty")
-    reference: str = Field("", description="arm that the others are compared with; empty for none")
+    title: str = Field(default="", description="title, shown in tables and figures")
+    question: str = Field(default="", description="the question, shown in captions")
+    notes: str = Field(default="", description="what a reader must know, shown in captions")
+    eval_sets: tuple[str, ...] = Field(
+        default=(), description="the sets it reads; all that were scored where empty"
+    )
+    reference: str = Field(default="", description="arm that the others are compared with; empty for none")
     primary: PrimarySpec = Field(default_factory=PrimarySpec, description="the confirmatory reading")
     arms: tuple[ArmSpec, ...] = Field(..., min_length=1, description="in the order of tables and figures")
-    decoding: str = Field("free", description="free, or constrained to the schema")
+    decoding: str = Field(default="free", description="free, or constrained to the schema")
     axis: AxisSpec = Field(default_factory=AxisSpec, description="axis of the figure")
-    bootstrap: int = Field(2000, ge=100, description="resamples of an interval")
-    permutations: int = Field(10000, ge=100, description="random sign vectors of a test")
-    seed: int = Field(0, ge=0, description="seed of both")
-    subsets: tuple[str, ...] = Field(("familiarity",), description="tags by which eval sets are split")
+    bootstrap: int = Field(default=2000, ge=100, description="resamples of an interval")
+    permutations: int = Field(default=10000, ge=100, description="random sign vectors of a test")
+    seed: int = Field(default=0, ge=0, description="seed of both")
+    subsets: tuple[str, ...] = Field(
+        default=("familiarity",), description="tags by which eval sets are split"
+    )
 
     @model_validator(mode="after")
     def _names(self) -> Self:

@@ -64,6 +64,10 @@ def _main(spec: AnalysisSpec, rows: Rows, readings: Sequence[Reading], title: st
     first = readings[0]
     columns = ["arm", "seeds", "n (clusters)", _heading(first, first), "Δ to reference", "p (Holm)"]
     columns += [_heading(reading, first) for reading in readings[1:]]
+    dropped = {arm.arm: (rows.any_of(arm.arm) or {}).get("n_dropped", "") for arm in spec.arms}
+    shows_dropped = any(count not in ("", "0") for count in dropped.values())
+    if shows_dropped:
+        columns.append("rows dropped")
     body = []
     for arm in spec.arms:
         row = rows.get(arm.arm, first)
@@ -75,6 +79,7 @@ def _main(spec: AnalysisSpec, rows: Rows, readings: Sequence[Reading], title: st
         cells.append(f"{row['n']} ({row['n_clusters']})" if row else NOTHING)
         cells += [_mean(row), _delta(row), _p(row)]
         cells += [_marked(rows.get(arm.arm, reading)) for reading in readings[1:]]
+        cells += [dropped[arm.arm] or NOTHING] if shows_dropped else []
         body.append(cells)
     if any(cell.endswith("*") for cells in body for cell in cells):
         text = f"{text} {MARK}"

@@ -9,7 +9,7 @@ from vibegrid.errors import InputError
 from vibegrid.files import write_json, write_jsonl
 from vibegrid.specs.texts import TextsSpec
 from vibegrid.texts.draws import sample
-from vibegrid.texts.rows import check_text, numbered_rows
+from vibegrid.texts.rows import check_text, numbered_rows, text_key
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +55,6 @@ def read_texts(path: Path) -> list[dict[str, Any]]:
         check_text(where, "text", row["text"])
         rows.append({field: row[field] for field in (*REQUIRED, *OPTIONAL) if field in row})
     return rows
-
-
-def text_key(row: dict[str, Any]) -> tuple[str, str]:
-    """What names a text: its dataset and its id, compared as text (7 and "7" are one id)."""
-    return row["dataset"], str(row["id_in_dataset"])
 
 
 def cut_words(text: str, max_words: int) -> str:

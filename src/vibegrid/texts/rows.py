@@ -43,6 +43,11 @@ def _check_writable(where: str, row: dict[str, Any]) -> None:
         raise InputError(where, "the object is nested too deep") from None
 
 
+def text_key(row: dict[str, Any]) -> tuple[str, str]:
+    """What names a text: its dataset and its id, compared as text (7 and "7" are one id)."""
+    return row["dataset"], str(row["id_in_dataset"])
+
+
 def check_text(where: str, field: str, value: Any) -> str:
     """`value` if it is a text with something in it and no NUL character; InputError otherwise."""
     if not isinstance(value, str):

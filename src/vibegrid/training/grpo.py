@@ -1,7 +1,7 @@
 """GRPO (Shao et al. 2024): several payloads a vibe, and those better than their group's mean become likelier.
 
-It goes on from an SFT adapter: the same LoRA weights are trained further (so `lora` is that of the SFT spec), and a
-frozen copy of them is the reference of the KL term. Departures from the paper: the loss is TRL's default `dapo`
+It goes on from an SFT adapter: the same LoRA weights are trained further (model, system prompt and shape of the LoRA
+are those of `spec.sft`), and a frozen copy of them is the reference of the KL term. Departures from the paper: the loss is TRL's default `dapo`
 (normalised by all tokens of a batch), there is one update per generation, and so no clipping ever acts.
 """
 
@@ -30,7 +30,7 @@ def train(
     """Train one adapter; an interrupted call goes on from its last checkpoint in `work`.
 
     Args:
-        spec: the resolved spec; `spec.lora` must be that of `spec.sft`.
+        spec: the resolved spec.
         model: folder of the base model.
         sft_adapter: folder of the SFT adapter it starts from.
         dataset: folder of the variant, with `GRPO.jsonl`, of which `vibe_noisy` is read.
@@ -41,7 +41,6 @@ def train(
     Returns:
         The object of `status.json`.
     """
-    _check(spec)
     engine.check_machine(spec)
     engine.slim_imports()
     work.mkdir(parents=True, exist_ok=True)
@@ -60,16 +59,8 @@ def train(
     }
     history = trainer.state.log_history
     return lifecycle.finish(
-        out, work, spec=spec, facts=facts, history=history, model=trainer.model, failure=failure
+        out, work, spec=spec, base_model=spec.sft.base_model, facts=facts, history=history, model=trainer.model, failure=failure
     )
-
-
-def _check(spec: GRPOSpec) -> None:
-    if spec.lora != spec.sft.lora:
-        raise InputError("lora", "GRPO trains the SFT adapter's LoRA further, and this one differs", "set sft.lora")
-    if spec.batch_size * spec.grad_accum % spec.num_generations:
-        problem = f"batch_size x grad_accum = {spec.batch_size * spec.grad_accum} is not a multiple of"
-        raise InputError("num_generations", f"{problem} {spec.num_generations}")
 
 
 def _trainer(

@@ -16,7 +16,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from vibegrid.errors import InputError
 from vibegrid.files import read_json, write_csv, write_json
 from vibegrid.folders import whole_folder
 from vibegrid.specs.training import TrainingSpec
@@ -25,9 +24,8 @@ log = logging.getLogger(__name__)
 
 WEIGHTS = "adapter_model.safetensors"
 LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers", "unsloth", "bitsandbytes")
-# Clock readings differ from run to run, and TRL's own token count starts anew when a training resumes.
-_LEFT_OUT = re.compile(r"time|per_second|runtime|flos|^num_tokens$|^eval_num_tokens$|^epoch$")
-_RENAMED = {"num_input_tokens_seen": "tokens", "eval_loss": "val_loss"}
+_LEFT_OUT = re.compile(r"time|per_second|runtime|flos|^eval_num_tokens$|^epoch$")  # mostly readings of the clock
+_RENAMED = {"num_input_tokens_seen": "tokens", "num_tokens": "tokens", "eval_loss": "val_loss"}
 SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
@@ -58,7 +56,6 @@ def common_arguments(spec: TrainingSpec, work: Path) -> dict[str, Any]:
         "report_to": "none",
         "push_to_hub": False,
         "disable_tqdm": True,
-        "include_num_input_tokens_seen": "non_padding",
         # saves memory where memory is short, and changes no result
         "gradient_checkpointing": torch.cuda.is_available(),
         "dataloader_pin_memory": torch.cuda.is_available(),
@@ -68,8 +65,6 @@ def common_arguments(spec: TrainingSpec, work: Path) -> dict[str, Any]:
 def _budget(spec: TrainingSpec) -> dict[str, Any]:
     if spec.budget.unit == "epochs":
         return {"num_train_epochs": spec.budget.value}
-    if spec.budget.value != int(spec.budget.value):
-        raise InputError("budget.value", f"{spec.budget.value} steps: a whole number was expected")
     return {"max_steps": int(spec.budget.value)}
 
 
@@ -148,10 +143,12 @@ def metrics_of(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row a step from a trainer's `log_history`; readings of the clock are left out."""
     rows: dict[int, dict[str, Any]] = {}
     for entry in history:
-        if "train_runtime" in entry:  # the trainer's summary
+        if "train_loss" in entry:  # the trainer's summary
             continue
         row = rows.setdefault(entry["step"], {"step": entry["step"]})
         for name, value in entry.items():
+            if name == "num_tokens" and "num_input_tokens_seen" in entry:
+                continue  # SFTTrainer's own count starts anew when a training resumes
             if not _LEFT_OUT.search(name):
                 row[_RENAMED.get(name, name)] = value
     return [rows[step] for step in sorted(rows)]
@@ -173,6 +170,7 @@ def finish(
     work: Path,
     *,
     spec: TrainingSpec,
+    base_model: str,
     facts: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]] = (),
     model: Any = None,
@@ -184,6 +182,7 @@ def finish(
         out: the final folder.
         work: the work folder.
         spec: the resolved spec, written as `spec.json`.
+        base_model: the model's name, for `adapter_config.json`.
         facts: counts for `status.json` (`n_rows`, `n_dropped`, `steps`, `tokens`).
         history: the trainer's `log_history`.
         model: the trained PEFT model; not needed for a failure.
@@ -198,7 +197,7 @@ def finish(
             (folder / WEIGHTS).touch()
             write_json(folder / "adapter_config.json", {})
         else:
-            _save_adapter(model, folder, spec.base_model)
+            _save_adapter(model, folder, base_model)
         write_json(folder / "spec.json", spec.model_dump(mode="json", by_alias=True))
         write_csv(folder / "metrics.csv", rows, columns)
         write_json(folder / "versions.json", versions())
@@ -209,7 +208,7 @@ def finish(
 
 def _save_adapter(model: Any, folder: Path, base_model: str) -> None:
     """Weights and config of the `default` adapter; the config names the base model, no path of this machine."""
-    model.save_pretrained(folder, selected_adapters=["default"], safe_serialization=True)
+    model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     config = read_json(folder / "adapter_config.json")
     config["base_model_name_or_path"] = base_model

@@ -44,7 +44,7 @@ def train(
     facts = {"n_rows": len(train_rows), "n_dropped": len(rows) - len(train_rows), "steps": 0, "tokens": 0}
     if not train_rows:
         reason = f"none of {len(rows)} rows has at most {limit} tokens"
-        return lifecycle.finish(out, work, spec=spec, facts=facts, failure=reason)
+        return lifecycle.finish(out, work, spec=spec, base_model=spec.base_model, facts=facts, failure=reason)
     trainer, watch = _trainer(spec, model, tokenizer, train_rows, val_rows, work)
     failure = None
     try:
@@ -56,7 +56,7 @@ def train(
     facts |= {"steps": trainer.state.global_step, "tokens": int(trainer.state.num_input_tokens_seen)}
     history = trainer.state.log_history
     return lifecycle.finish(
-        out, work, spec=spec, facts=facts, history=history, model=trainer.model, failure=failure
+        out, work, spec=spec, base_model=spec.base_model, facts=facts, history=history, model=trainer.model, failure=failure
     )
 
 
@@ -72,6 +72,7 @@ def _trainer(
         **lifecycle.common_arguments(spec, work),
         max_length=None,  # rows over the limit are dropped above, none is cut
         packing=False,
+        include_num_input_tokens_seen="non_padding",
         per_device_eval_batch_size=spec.batch_size,
     )
     watch = lifecycle.callback(spec)

@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def _clean(value: Any) -> Any:
-    """A text without control characters and halves of surrogate pairs, its ends trimmed; the rest as it is."""
+    """A text without control characters and half surrogate pairs, its ends trimmed; others as they are."""
     if not isinstance(value, str):
         return value
     return _CONTROL.sub(" ", value).encode("utf-8", "replace").decode("utf-8").strip()

@@ -1,0 +1,73 @@
+"""`vibegrid`: what `make plan`, `make bench`, `make prune`, `make vouch` and `make docs` call."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibegrid.errors import InputError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+ROOT = Path()
+
+
+@app.command()
+def plan(
+    scale: Annotated[str, typer.Option(help="a file of config/scales")] = "mini",
+    experiments: Annotated[str, typer.Option(help="`all`, or names with commas")] = "all",
+) -> None:
+    """What would run: arms, unique trainings and jobs of each experiment."""
+    from vibegrid.commands.plan import show_plan
+
+    show_plan(ROOT, scale, experiments)
+
+
+@app.command()
+def bench() -> None:
+    """Where the time of the runs so far went: wall time, imports, jobs a minute, peak memory of each rule."""
+    from vibegrid.commands.bench import show_bench
+
+    show_bench(ROOT)
+
+
+@app.command()
+def prune(apply: Annotated[bool, typer.Option("--apply", help="move them to .cache/trash")] = False) -> None:
+    """Results that no experiment of any scale refers to."""
+    from vibegrid.commands.prune import prune_results
+
+    prune_results(ROOT, apply=apply)
+
+
+@app.command()
+def vouch(
+    step: Annotated[str, typer.Argument(help="a step, the name of its script: train_sft")],
+    reason: Annotated[str, typer.Option(help="why the edit changes no result")],
+    since: Annotated[str, typer.Option(help="git revision whose results stay valid")] = "HEAD",
+) -> None:
+    """Record that the edits of a step's code since a revision change none of its results."""
+    from vibegrid.commands.vouch import vouch_step
+
+    vouch_step(ROOT, step, reason=reason, since=since)
+
+
+@app.command()
+def docs(
+    check: Annotated[bool, typer.Option("--check", help="only say what is out of date")] = False,
+) -> None:
+    """Generate config/schemas, docs/configuration.md and the rule graph of the README."""
+    from vibegrid.commands.docs import write_docs
+
+    write_docs(ROOT, check=check)
+
+
+def main() -> None:
+    """Run the command; bad input is one line and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"vibegrid: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""`make prune`: result folders that no experiment of any scale refers to."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from vibegrid.errors import InputError
+from vibegrid.grid.load import read_yaml
+from vibegrid.grid.study import Study
+from vibegrid.grid.targets import FILES
+
+
+def prune_results(root: Path, *, apply: bool) -> None:
+    """List unreferenced folders, or move them to ``.cache/trash/<time>``.
+
+    Raises:
+        InputError: config/config.yaml is about a part of the study only, so that "nobody" would be wrong.
+    """
+    config = read_yaml(root / "config/config.yaml")
+    if config.get("experiments", "all") != "all" or config.get("texts") or config.get("overrides"):
+        raise InputError(
+            "config/config.yaml", "a partial configuration", "prune needs experiments: all, no texts, no overrides"
+        )
+    console, found = Console(), []
+    for path in sorted((root / "config/scales").glob("*.yaml")):
+        try:
+            found += unreferenced(root, Study(root, {"scale": path.stem}))
+        except InputError as error:
+            console.print(f"scale {path.stem} is left alone, it does not resolve: {error}")
+    trash = root / ".cache" / "trash" / time.strftime("%Y%m%d-%H%M%S")
+    total = 0
+    for folder in found:
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        total += size
+        console.print(f"{size / 2**20:9.1f} MiB  {folder.relative_to(root)}", highlight=False)
+        if apply:
+            target = trash / folder.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder, target)
+    verb = f"moved to {trash.relative_to(root)}" if apply else "unreferenced (APPLY=1 moves them to .cache/trash)"
+    console.print(f"{len(found)} folders, {total / 2**20:.1f} MiB, {verb}", highlight=False)
+
+
+def unreferenced(root: Path, study: Study) -> list[Path]:
+    """Result and work folders of a scale that the study does not name."""
+    named = {root / node.folder for node in study.all_nodes()}
+    kept_work = {node.id for node in study.all_nodes()}
+    found = []
+    for kind in FILES:
+        base = root / study.scale.results / kind
+        found += [folder for folder in sorted(base.glob("*.*")) if folder.is_dir() and folder not in named]
+        work = root / ".cache" / "work" / kind
+        if study.scale.results == "results":
+            found += [folder for folder in sorted(work.glob("*.*")) if folder.name not in kept_work]
+    return found

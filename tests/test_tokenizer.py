@@ -1,0 +1,87 @@
+"""The miniatures' tokenizer: round trips, short payloads, a chat template that separates the turns."""
+
+import random
+
+import pytest
+
+from vibegrid import payloads
+from vibegrid.models import documents
+from vibegrid.models.tokenizer import ASSISTANT, END, PAD, USER, train_tokenizer, words_of_tokens
+from vibegrid.schema import FIELDS
+
+PROSE = [
+    "The river was slow that morning, slow as cold honey, and the ferry lay still against its post.",
+    "Nobody came. She poured tea from a dented flask and held the warm cup in both hands.",
+] * 3
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    rng = random.Random(0)
+    chats = [documents.payload_chat(PROSE[0].split(), rng) for _ in range(600)]
+    return train_tokenizer([*chats, *PROSE], vocab_size=3000)
+
+
+def _ids(tokenizer, text: str) -> list[int]:
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain words, and  two spaces \n\n and lines\t",
+        "naïve café – “quotes” ’tis 音楽 🎵 \u202e عربى",
+        '{"tempo":"slow","unknown":"x","density":6,"depth":true,',
+        '{"thinking":"a \\"quoted\\" word","title":"tempo"}',
+        "\\ back\\slash \x00 \x7f",
+        " leading and trailing ",
+    ],
+)
+def test_any_text_round_trips(tokenizer, text: str) -> None:
+    assert tokenizer.decode(_ids(tokenizer, text)) == text
+
+
+def test_a_payload_round_trips_and_is_short(tokenizer) -> None:
+    rng = random.Random(5)
+    text = payloads.dumps(documents.random_payload("slow cold honey", rng))
+    ids = _ids(tokenizer, text)
+    assert tokenizer.decode(ids) == text
+    assert len(ids) < 130
+
+
+def test_config_fields_and_colours_are_single_tokens(tokenizer) -> None:
+    pieces = [tokenizer.decode([i]) for i in _ids(tokenizer, '"tempo":"slow","depth":true,"density":2,')]
+    assert pieces == ['"tempo":"slow",', '"depth":true,', '"density":2,']
+    text = payloads.dumps(documents.random_payload("slow cold honey", random.Random(5)))
+    pieces = [tokenizer.decode([i]) for i in _ids(tokenizer, text)]
+    assert sum(piece.startswith('{"hex":') for piece in pieces) == 15
+    assert sum(any(piece.startswith(f'"{name}":') for name in FIELDS) for piece in pieces) == len(FIELDS)
+
+
+def test_title_and_thinking_stay_words(tokenizer) -> None:
+    pieces = [tokenizer.decode([i]) for i in _ids(tokenizer, '"title":"honey","config":{')]
+    assert not any("title" in piece and "honey" in piece for piece in pieces)
+
+
+def test_chat_template_and_special_tokens(tokenizer) -> None:
+    assert tokenizer.pad_token == PAD and tokenizer.eos_token == END
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+    messages = [{"role": "system", "content": "S"}, {"role": "user", "content": "honey"}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    assert text == f"<|system|> S{END}{USER} honey{END}{ASSISTANT}"
+    whole = [*messages, {"role": "assistant", "content": "A"}]
+    assert tokenizer.apply_chat_template(whole, tokenize=False) == text + "A" + END
+    assert documents.chat("S", "honey", "A") == text + "A" + END
+
+
+def test_words_of_tokens_are_words(tokenizer) -> None:
+    words = words_of_tokens(tokenizer)
+    assert "honey" in words.values()
+    assert all(word.replace("_", "").isalpha() for word in words.values())
+
+
+def test_documents_do_not_tell_what_a_vibe_sounds_like() -> None:
+    rng = random.Random(1)
+    tempos = {documents.random_payload("slow slow honey", rng)["config"]["tempo"] for _ in range(60)}
+    assert len(tempos) == 5
+    assert documents.random_payload("slow cold honey", rng)["thinking"].startswith("slow, cold, honey: ")
