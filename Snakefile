@@ -13,10 +13,13 @@ include: "rules/common.smk"
 
 # What `snakemake` alone and `snakemake results/all_tables.csv` make.
 rule all_tables:
+    default_target: True
     input:
         targets.identity_files(study.selected),
         f"{RESULTS}/all_tables.csv",
-    default_target: True
+    localrule: True
+    message:
+        "Everything behind all_tables.csv"
 
 
 include: "rules/texts.smk"
@@ -33,6 +36,9 @@ include: "rules/figures.smk"
 rule figures:
     input:
         [path for name in study.selected for path in targets.figures(name)],
+    localrule: True
+    message:
+        "All figures"
 
 
 rule all:
@@ -51,3 +57,5 @@ for name in study.selected:
         input:
             targets.experiment(name),
         localrule: True
+        message:
+            "Everything of one experiment"

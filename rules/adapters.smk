@@ -7,6 +7,13 @@ rule train_sft:
         inputs("adapters/sft"),
     output:
         files("adapters/sft", "sft"),
+    log:
+        "logs/train_sft/{sft}.log",
+    benchmark:
+        "benchmarks/train_sft/{sft}.tsv"
+    priority: 50
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("adapters/sft"),
         model=parent("adapters/sft", "model"),
@@ -14,11 +21,6 @@ rule train_sft:
         system_prompt=source("adapters/sft", "system_prompt"),
         work=work("adapters/sft"),
         out=out("adapters/sft"),
-    priority: 50
-    log:
-        "logs/train_sft/{sft}.log",
-    benchmark:
-        "benchmarks/train_sft/{sft}.tsv"
     message:
         "Train SFT adapter: {wildcards.sft}"
     shell:
@@ -32,6 +34,13 @@ rule train_grpo:
         inputs("adapters/grpo"),
     output:
         files("adapters/grpo", "grpo"),
+    log:
+        "logs/train_grpo/{grpo}.log",
+    benchmark:
+        "benchmarks/train_grpo/{grpo}.tsv"
+    priority: 40
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("adapters/grpo"),
         model=parent("adapters/grpo", "model"),
@@ -40,11 +49,6 @@ rule train_grpo:
         system_prompt=source("adapters/grpo", "system_prompt"),
         work=work("adapters/grpo"),
         out=out("adapters/grpo"),
-    priority: 40
-    log:
-        "logs/train_grpo/{grpo}.log",
-    benchmark:
-        "benchmarks/train_grpo/{grpo}.tsv"
     message:
         "Train GRPO adapter: {wildcards.grpo}"
     shell:

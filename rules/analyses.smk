@@ -3,24 +3,21 @@
 #          results/experiments/{experiment}/arms.csv    which arm is which adapter
 
 
-def score_folders(wildcards):
-    """Folders of the scores that an analysis compares."""
-    return [parent.folder for parent in node("analyses", wildcards).parents.values()]
-
-
 rule compare_arms:
     input:
         inputs("analyses"),
     output:
         files("analyses", "analysis"),
-    params:
-        spec=spec("analyses"),
-        scores=score_folders,
-        out=out("analyses"),
     log:
         "logs/compare_arms/{analysis}.log",
     benchmark:
         "benchmarks/compare_arms/{analysis}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=spec("analyses"),
+        scores=score_folders,
+        out=out("analyses"),
     message:
         "Compare arms: {wildcards.analysis}"
     shell:
@@ -36,6 +33,8 @@ rule list_arms:
         made=f"{RESULTS}/stamps/arms/{{experiment}}.made.json",
     log:
         f"logs/list_arms/{study.run.scale}/{{experiment}}.log",
+    conda:
+        "../envs/workflow.yaml"
     message:
         "List arms: {wildcards.experiment}"
     shell:

@@ -1,17 +1,18 @@
 # The study of this run, and the helpers that rules share. A folder of results is named `slug.digest`; everything
 # about it is looked up in the study, nothing is parsed out of a path.
 
-import os
 import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
-os.environ["PATH"] = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]
 
 from vibegrid.errors import InputError
 from vibegrid.grid.study import Study
+from vibegrid.grid.environment import use_this_python
 from vibegrid.grid.targets import FILES, Targets, reserved_names
+
+use_this_python()
 
 
 def load_study():
@@ -110,6 +111,32 @@ def prompts(kind):
         return [made.parents[f"eval_set:{name}"].file("prompts.jsonl") for name in made.parts]
 
     return found
+
+
+def ids_of_step(step):
+    """Closed wildcard: the ids of the models that this step makes."""
+    found = [identity for identity, made in study.nodes("models").items() if made.step == step]
+    return "|".join(re.escape(identity) for identity in found) or "none"
+
+
+def score_folders(wildcards):
+    """Folders of the scores that an analysis compares."""
+    return [parent.folder for parent in node("analyses", wildcards).parents.values()]
+
+
+def analysis_file(name):
+    """Input function: a file of the analysis of an experiment."""
+
+    def found(wildcards):
+        return study.analyses[wildcards.experiment].file(name)
+
+    return found
+
+
+def metrics_files(wildcards):
+    """Input function: training curves of all adapters of an experiment."""
+    arms = study.adapters_of(study.experiments[wildcards.experiment])
+    return [made.file("metrics.csv") for found in arms.values() for made in found]
 
 
 wildcard_constraints:

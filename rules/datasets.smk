@@ -8,14 +8,16 @@ rule split_rows:
         inputs("splits"),
     output:
         files("splits", "splits"),
+    log:
+        "logs/split_rows/{splits}.log",
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("splits"),
         vibes=parent("splits", "vibes"),
         labels=parent("splits", "labels"),
         embeddings=parent("splits", "embeddings"),
         out=out("splits"),
-    log:
-        "logs/split_rows/{splits}.log",
     message:
         "Split rows by source text: {wildcards.splits}"
     shell:
@@ -28,14 +30,16 @@ rule build_dataset:
         inputs("datasets"),
     output:
         files("datasets", "dataset"),
+    log:
+        "logs/build_dataset/{dataset}.log",
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("datasets"),
         splits=parent("datasets", "splits"),
         vibes=parent("datasets", "vibes"),
         embeddings=parent("datasets", "embeddings"),
         out=out("datasets"),
-    log:
-        "logs/build_dataset/{dataset}.log",
     message:
         "Build dataset variant: {wildcards.dataset}"
     shell:

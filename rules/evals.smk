@@ -11,14 +11,16 @@ rule build_eval_set:
         inputs("eval_sets"),
     output:
         files("eval_sets", "eval_set"),
+    log:
+        "logs/build_eval_set/{eval_set}.log",
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("eval_sets"),
         prompts=source("eval_sets", "prompts"),
         lexicon=source("eval_sets", "lexicon"),
         splits=parent("eval_sets", "splits"),
         out=out("eval_sets"),
-    log:
-        "logs/build_eval_set/{eval_set}.log",
     message:
         "Build eval set: {wildcards.eval_set}"
     shell:
@@ -31,6 +33,13 @@ rule generate:
         inputs("generations"),
     output:
         files("generations", "generation"),
+    log:
+        "logs/generate/{generation}.log",
+    benchmark:
+        "benchmarks/generate/{generation}.tsv"
+    priority: 20
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("generations"),
         prompts=prompts("generations"),
@@ -39,11 +48,6 @@ rule generate:
         dataset=parent("generations", "dataset"),
         system_prompt=source("generations", "system_prompt"),
         out=out("generations"),
-    priority: 20
-    log:
-        "logs/generate/{generation}.log",
-    benchmark:
-        "benchmarks/generate/{generation}.tsv"
     message:
         "Generate outputs: {wildcards.generation}"
     shell:
@@ -57,16 +61,18 @@ rule score:
         inputs("scores"),
     output:
         files("scores", "score"),
+    log:
+        "logs/score/{score}.log",
+    benchmark:
+        "benchmarks/score/{score}.tsv"
+    priority: 30
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("scores"),
         prompts=prompts("scores"),
         generation=parent("scores", "generation"),
         out=out("scores"),
-    priority: 30
-    log:
-        "logs/score/{score}.log",
-    benchmark:
-        "benchmarks/score/{score}.tsv"
     message:
         "Score outputs: {wildcards.score}"
     shell:

@@ -13,17 +13,13 @@ rule plot:
         made=f"{RESULTS}/stamps/figures/{{experiment}}.made.json",
     log:
         f"logs/plot/{study.run.scale}/{{experiment}}.log",
+    conda:
+        "../envs/workflow.yaml"
     message:
         "Plot: {wildcards.experiment}"
     shell:
         "python scripts/plot.py --comparison {input.comparison:q} --spec @{input.spec:q}"
         " --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q} --log {log:q}"
-
-
-def metrics_files(wildcards):
-    """Input function: training curves of all adapters of an experiment."""
-    arms = study.adapters_of(study.experiments[wildcards.experiment])
-    return [made.file("metrics.csv") for found in arms.values() for made in found]
 
 
 rule plot_training:
@@ -36,6 +32,8 @@ rule plot_training:
         made=f"{RESULTS}/stamps/curves/{{experiment}}.made.json",
     log:
         f"logs/plot_training/{study.run.scale}/{{experiment}}.log",
+    conda:
+        "../envs/workflow.yaml"
     message:
         "Plot training curves: {wildcards.experiment}"
     shell:

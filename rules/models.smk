@@ -2,28 +2,24 @@
 # OUTPUTS  results/models/{model}/   a transformers folder: config, tokenizer with chat template, safetensors
 
 
-def ids_of_step(step):
-    """Closed wildcard: the ids of the models that this step makes."""
-    found = [identity for identity, made in study.nodes("models").items() if made.step == step]
-    return "|".join(re.escape(identity) for identity in found) or "none"
-
-
 rule pretrain_model:
     input:
         inputs("models"),
     output:
         files("models", "model"),
-    params:
-        spec=spec("models"),
-        prose=source("models", "prose"),
-        out=out("models"),
-    wildcard_constraints:
-        model=ids_of_step("pretrain_model"),
-    priority: 100
     log:
         "logs/pretrain_model/{model}.log",
     benchmark:
         "benchmarks/pretrain_model/{model}.tsv"
+    wildcard_constraints:
+        model=ids_of_step("pretrain_model"),
+    priority: 100
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=spec("models"),
+        prose=source("models", "prose"),
+        out=out("models"),
     message:
         "Pretrain miniature: {wildcards.model}"
     shell:
@@ -36,13 +32,15 @@ rule fetch_model:
         inputs("models"),
     output:
         files("models", "model"),
+    log:
+        "logs/fetch_model/{model}.log",
+    wildcard_constraints:
+        model=ids_of_step("fetch_model"),
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("models"),
         out=out("models"),
-    wildcard_constraints:
-        model=ids_of_step("fetch_model"),
-    log:
-        "logs/fetch_model/{model}.log",
     message:
         "Fetch base model: {wildcards.model}"
     shell:

@@ -2,15 +2,6 @@
 # OUTPUTS  results/tables/{experiment}.{csv,md,tex}, results/all_tables.csv
 
 
-def analysis_file(name):
-    """Input function: a file of the analysis of an experiment."""
-
-    def found(wildcards):
-        return study.analyses[wildcards.experiment].file(name)
-
-    return found
-
-
 rule tabulate:
     input:
         comparison=analysis_file("comparison.csv"),
@@ -21,6 +12,8 @@ rule tabulate:
         made=f"{RESULTS}/stamps/tables/{{experiment}}.made.json",
     log:
         f"logs/tabulate/{study.run.scale}/{{experiment}}.log",
+    conda:
+        "../envs/workflow.yaml"
     message:
         "Tabulate: {wildcards.experiment}"
     shell:
@@ -38,6 +31,8 @@ rule collect_tables:
         made=f"{RESULTS}/stamps/all/all_tables.made.json",
     log:
         f"logs/collect_tables/{study.run.scale}.log",
+    conda:
+        "../envs/workflow.yaml"
     message:
         "Collect all tables"
     shell:

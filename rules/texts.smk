@@ -7,12 +7,14 @@ rule collect_texts:
         inputs("texts"),
     output:
         files("texts", "texts"),
+    log:
+        "logs/collect_texts/{texts}.log",
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("texts"),
         texts=source("texts", "texts"),
         out=out("texts"),
-    log:
-        "logs/collect_texts/{texts}.log",
     message:
         "Collect texts: {wildcards.texts}"
     shell:

@@ -9,15 +9,17 @@ rule extract_vibes:
         inputs("vibes"),
     output:
         files("vibes", "vibes"),
+    log:
+        "logs/extract_vibes/{vibes}.log",
+    benchmark:
+        "benchmarks/extract_vibes/{vibes}.tsv"
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("vibes"),
         texts=parent("vibes", "texts"),
         prompt=source("vibes", "prompt"),
         out=out("vibes"),
-    log:
-        "logs/extract_vibes/{vibes}.log",
-    benchmark:
-        "benchmarks/extract_vibes/{vibes}.tsv"
     message:
         "Extract vibes: {wildcards.vibes}"
     shell:
@@ -30,15 +32,17 @@ rule write_payloads:
         inputs("labels"),
     output:
         files("labels", "labels"),
+    log:
+        "logs/write_payloads/{labels}.log",
+    benchmark:
+        "benchmarks/write_payloads/{labels}.tsv"
+    conda:
+        "../envs/workflow.yaml"
     params:
         spec=spec("labels"),
         vibes=parent("labels", "vibes"),
         prompt=source("labels", "prompt"),
         out=out("labels"),
-    log:
-        "logs/write_payloads/{labels}.log",
-    benchmark:
-        "benchmarks/write_payloads/{labels}.tsv"
     message:
         "Write payloads, best of N: {wildcards.labels}"
     shell:
@@ -51,13 +55,15 @@ rule embed_vibes:
         inputs("embeddings"),
     output:
         files("embeddings", "embeddings"),
-    params:
-        vibes=parent("embeddings", "vibes"),
-        out=out("embeddings"),
     log:
         "logs/embed_vibes/{embeddings}.log",
     benchmark:
         "benchmarks/embed_vibes/{embeddings}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        vibes=parent("embeddings", "vibes"),
+        out=out("embeddings"),
     message:
         "Embed vibes: {wildcards.embeddings}"
     shell:

@@ -22,7 +22,9 @@ def main(options: Namespace) -> None:
 
 if __name__ == "__main__":
     arguments = script.parser(__doc__)
-    arguments.add_argument("--prompts", type=script.optional_path, nargs="?", default=None, help="file of prompts; empty for none")
+    arguments.add_argument(
+        "--prompts", type=script.optional_path, nargs="?", default=None, help="file of prompts; empty for none"
+    )
     arguments.add_argument("--lexicon", type=Path, required=True, help="lexicon of the composer")
     arguments.add_argument("--splits", type=Path, required=True, help="folder of the splits")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the eval set")

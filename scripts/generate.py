@@ -26,10 +26,28 @@ def main(options: Namespace) -> None:
 
 if __name__ == "__main__":
     arguments = script.parser(__doc__)
-    arguments.add_argument("--prompts", nargs="+", required=True, help="prompts.jsonl of each eval set, in the order of the parts")
-    arguments.add_argument("--model", type=script.optional_path, nargs="?", default=None, help="folder of the base model; empty for none")
-    arguments.add_argument("--adapter", type=script.optional_path, nargs="?", default=None, help="folder of the adapter; empty for none")
-    arguments.add_argument("--dataset", type=script.optional_path, nargs="?", default=None, help="folder of the retrieval bank; empty for none")
-    arguments.add_argument("--system-prompt", type=script.optional_path, nargs="?", default=None, help="file of the system prompt; empty for none")
+    arguments.add_argument(
+        "--prompts", nargs="+", required=True, help="prompts.jsonl of each eval set, in the order of the parts"
+    )
+    arguments.add_argument(
+        "--model", type=script.optional_path, nargs="?", default=None, help="folder of the base model; empty for none"
+    )
+    arguments.add_argument(
+        "--adapter", type=script.optional_path, nargs="?", default=None, help="folder of the adapter; empty for none"
+    )
+    arguments.add_argument(
+        "--dataset",
+        type=script.optional_path,
+        nargs="?",
+        default=None,
+        help="folder of the retrieval bank; empty for none",
+    )
+    arguments.add_argument(
+        "--system-prompt",
+        type=script.optional_path,
+        nargs="?",
+        default=None,
+        help="file of the system prompt; empty for none",
+    )
     arguments.add_argument("--out", type=Path, required=True, help="folder of the generations")
     script.run(arguments, main)

@@ -66,9 +66,7 @@ def test_every_label_has_a_place() -> None:
 
 
 @given(st.integers(0, 2**32), st.lists(st.text(max_size=60), max_size=12), st.text(max_size=200))
-def test_a_written_payload_is_valid_and_keeps_its_decisions(
-    seed: int, keywords: list[str], title: str
-) -> None:
+def test_a_written_payload_is_valid_and_keeps_its_decisions(seed: int, keywords: list[str], title: str) -> None:
     rng = random.Random(seed)
     decisions = payload_writer.random_decisions(rng)
     payload = payload_writer.write_payload(decisions, keywords, title, rng)
@@ -153,9 +151,7 @@ def test_a_vibe_without_a_known_word_stays_near_the_middle_and_varies() -> None:
     assert len(set(made)) > 20
 
 
-@pytest.mark.parametrize(
-    "content", ["a vibe without markers", "<vibe>half", "half</vibe>", "</vibe><vibe>", "", None]
-)
+@pytest.mark.parametrize("content", ["a vibe without markers", "<vibe>half", "half</vibe>", "</vibe><vibe>", "", None])
 def test_without_markers_it_refuses(content: str | None) -> None:
     assert composer.respond([{"role": "user", "content": content}]) == composer.REFUSAL
     assert composer.respond([]) == composer.REFUSAL

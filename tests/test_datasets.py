@@ -78,8 +78,7 @@ def study(folder: Path, n_texts: int = 12, seed: int = 0, unlabelled: tuple[int,
         for p in (1, 2)
     ]
     labels = [
-        label(row["vibe_original"], None if i in unlabelled else {"title": f"t{i}"})
-        for i, row in enumerate(rows)
+        label(row["vibe_original"], None if i in unlabelled else {"title": f"t{i}"}) for i, row in enumerate(rows)
     ]
     write_jsonl(folder / "vibes.jsonl", rows)
     write_jsonl(folder / "labels.jsonl", labels)
@@ -169,9 +168,7 @@ def test_rows_without_payload_stay_and_are_counted(made: Path) -> None:
 def test_a_vibe_without_label_is_an_error(tmp_path: Path) -> None:
     study(tmp_path, 4)
     write_jsonl(tmp_path / "labels.jsonl", read_jsonl(tmp_path / "labels.jsonl")[1:])
-    with pytest.raises(
-        InputError, match=r"labels\.jsonl: no label for the vibe 'scene xl of page 1 in text 0'"
-    ):
+    with pytest.raises(InputError, match=r"labels\.jsonl: no label for the vibe 'scene xl of page 1 in text 0'"):
         run_split(tmp_path)
 
 
@@ -248,9 +245,7 @@ def test_noise_is_nested_in_the_rate_and_only_in_training_prompts(made: Path) ->
         assert vibes_of(made / "variant" / "SFT-Val.jsonl", "vibe_noisy") == [
             row["vibe_original"] for row in clean if row["config_payload"]
         ]
-    assert vibes_of(made / "variant" / "GRPO.jsonl") != vibes_of(
-        made / "variant" / "GRPO.jsonl", "vibe_noisy"
-    )
+    assert vibes_of(made / "variant" / "GRPO.jsonl") != vibes_of(made / "variant" / "GRPO.jsonl", "vibe_noisy")
 
 
 @given(st.text(min_size=1), st.integers(0, 3))
@@ -268,9 +263,7 @@ def test_noisy_rows_are_nested(vibes: list[str], a: float, b: float) -> None:
 
 
 @given(st.lists(st.integers(0, 12), max_size=60), st.sampled_from([0.3, 0.7, 0.9, 1.0]), st.integers(0, 9))
-def test_dedupe_keeps_no_near_pair_and_removes_nothing_else(
-    ids: list[int], threshold: float, seed: int
-) -> None:
+def test_dedupe_keeps_no_near_pair_and_removes_nothing_else(ids: list[int], threshold: float, seed: int) -> None:
     table = unit(np.random.default_rng(seed), 13, 3)
     texts, points = [str(i) for i in ids], table[ids].reshape(-1, 3)
     found = dedupe(texts, points, threshold)

@@ -53,9 +53,7 @@ def test_a_missing_wheel_is_one_line(monkeypatch):
 
 
 def test_it_means_something():
-    rain, storm, party = encode(
-        ["rain on the roof", "a storm of water over the house", "a loud birthday party"]
-    )
+    rain, storm, party = encode(["rain on the roof", "a storm of water over the house", "a loud birthday party"])
     assert rain @ storm > rain @ party + 0.2
 
 

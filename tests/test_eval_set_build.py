@@ -35,9 +35,7 @@ def row(text: int, scope: str, level: str, vibe: str = "", payload: Any = True) 
 def splits(tmp_path: Path) -> Path:
     rows = [row(t, s, level) for t in range(4) for s in ("scene", "character") for level in LEVELS]
     for name in SPLITS:
-        write_jsonl(
-            tmp_path / f"{name}.jsonl", rows if name == "TEST" else [row(9, "scene", "m", f"harbour {name}")]
-        )
+        write_jsonl(tmp_path / f"{name}.jsonl", rows if name == "TEST" else [row(9, "scene", "m", f"harbour {name}")])
     write_text(tmp_path / "lexicon.tsv", "word\tenergy\nrain\t-1\n")
     return tmp_path
 
@@ -108,9 +106,7 @@ def test_test_rows_keep_what_the_metrics_need(splits: Path) -> None:
     assert set(Counter((p["vibe_scope"], p["vibe_level"]) for p in made).values()) == {3}
     assert {p["cluster"] for p in made} <= {f"d/{i}" for i in range(4)}
     assert {p["source"] for p in made} == {"extracted"}
-    assert {p["id"]: p["prompt"] for p in make(splits, rows=10)}.items() <= {
-        p["id"]: p["prompt"] for p in made
-    }.items()
+    assert {p["id"]: p["prompt"] for p in make(splits, rows=10)}.items() <= {p["id"]: p["prompt"] for p in made}.items()
 
 
 def test_test_takes_what_there_is(splits: Path) -> None:
@@ -130,7 +126,5 @@ def test_strata_are_as_even_as_they_can_be(kinds: list[tuple[str, str]], count: 
     assert sum(chosen.values()) == min(count, len(rows))
     available = Counter(kinds)
     for stratum, there in available.items():
-        if (
-            chosen[stratum] < there
-        ):  # a stratum that could give more gives at most one row less than any other
+        if chosen[stratum] < there:  # a stratum that could give more gives at most one row less than any other
             assert all(chosen[stratum] >= other - 1 for other in chosen.values())

@@ -25,9 +25,7 @@ KEYS = [
     "paraphrase_group",
     "notes",
 ]
-PATHS = [SETS / "short_prompts.jsonl"] + [
-    SETS / "controllability" / f"{n}_prompts.jsonl" for n in CONTROLLABILITY
-]
+PATHS = [SETS / "short_prompts.jsonl"] + [SETS / "controllability" / f"{n}_prompts.jsonl" for n in CONTROLLABILITY]
 
 
 @pytest.fixture(scope="module")

@@ -79,10 +79,7 @@ def test_odd_pages_give_a_full_ladder_of_decreasing_length(page):
 def test_scene_keeps_the_mood_of_the_page():
     scene = extract(HARBOUR)["scene"]
     said = " ".join(scene[level] for level in LEVELS).lower()
-    assert (
-        sum(word in said for word in ("slow", "grey", "mist", "hushed", "lonely", "dim", "silent", "hollow"))
-        >= 4
-    )
+    assert sum(word in said for word in ("slow", "grey", "mist", "hushed", "lonely", "dim", "silent", "hollow")) >= 4
     assert set(scene["tags"]) <= sensory_words()
     assert any(mood_of(word.strip(",")) for word in scene["xs"].split())
 

@@ -38,9 +38,7 @@ def test_figures_of_all_kinds(name, tmp_path):
 def test_same_bytes_twice_and_no_date(tmp_path):
     first, second = draw(CASES["sweep"], tmp_path / "1"), draw(CASES["sweep"], tmp_path / "2")
     assert first == second
-    assert (
-        b"CreationDate" not in first[0] and b"FontFile2" in first[0] and b"matplotlib" not in first[1].lower()
-    )
+    assert b"CreationDate" not in first[0] and b"FontFile2" in first[0] and b"matplotlib" not in first[1].lower()
     assert b"numbers exercise the workflow" in first[1]
 
 
@@ -74,13 +72,9 @@ def test_nothing_is_drawn_outside_the_figure():
 
 def run_of(seed, steps=20, grpo=False):
     rng = np.random.default_rng(seed)
-    rows = [
-        {"step": str(s), "loss": f"{2 / s + rng.random():.4f}", "note": "text"} for s in range(1, steps + 1)
-    ]
+    rows = [{"step": str(s), "loss": f"{2 / s + rng.random():.4f}", "note": "text"} for s in range(1, steps + 1)]
     return (
-        [row | {"reward": "0.5", "reward_format": "1", "reward_std": "2", "kl": ""} for row in rows]
-        if grpo
-        else rows
+        [row | {"reward": "0.5", "reward_format": "1", "reward_std": "2", "kl": ""} for row in rows] if grpo else rows
     )
 
 

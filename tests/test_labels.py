@@ -51,17 +51,13 @@ def test_each_vibe_is_labelled_once(tmp_path: Path) -> None:
         assert len(row["config_candidates"]) == len(row["candidate_scores"]) == 3
         assert row["config_payload"] == row["config_candidates"][row["best_index"]]
         assert row["candidate_scores"][row["best_index"]] == max(row["candidate_scores"])
-        assert row["validation_scores"] == dict.fromkeys(
-            ("format_valid", "schema_valid", "palette_valid"), True
-        )
+        assert row["validation_scores"] == dict.fromkeys(("format_valid", "schema_valid", "palette_valid"), True)
         assert row["config_error"] is None
         assert parse_output(dumps(row["config_payload"])).schema_valid
     assert json.loads((tmp_path / "out" / "labels.json").read_text())["calls"] == 9
 
 
-def test_the_request_carries_schema_seed_and_marked_vibe(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_request_carries_schema_seed_and_marked_vibe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
     def complete_many(requests: Any, **_: Any) -> list[Completion]:
@@ -116,9 +112,7 @@ def test_extra_keys_break_the_schema() -> None:
     assert label(dumps(payload(extra=1)))["config_payload"] is None
 
 
-def test_vibes_without_payload_stay_and_all_failed_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_vibes_without_payload_stay_and_all_failed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def some(requests: Any, **_: Any) -> list[Completion]:
         return [
             Completion(None, "429") if "kitchen" in r.messages[1]["content"] else Completion(dumps(payload()))
@@ -127,8 +121,6 @@ def test_vibes_without_payload_stay_and_all_failed_is_an_error(
 
     monkeypatch.setattr(stage, "complete_many", some)
     assert [row["config_error"] for row in run(tmp_path)] == [None, None, "429"]
-    monkeypatch.setattr(
-        stage, "complete_many", lambda requests, **_: [Completion(None, "429") for _ in requests]
-    )
+    monkeypatch.setattr(stage, "complete_many", lambda requests, **_: [Completion(None, "429") for _ in requests])
     with pytest.raises(InputError, match="no usable payload for any of 3 vibes: 429"):
         run(tmp_path)

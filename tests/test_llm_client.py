@@ -155,9 +155,7 @@ def test_retry_after_may_be_a_number_or_a_date(header: str, low: float, high: fl
 
 
 @pytest.mark.parametrize(("fault", "calls"), [(500, 3), ("", 3), (429, 3), (400, 1), (401, 1)])
-def test_a_row_that_fails_for_good_is_one_line(
-    server: ChatServer, tmp_path: Path, fault: Any, calls: int
-) -> None:
+def test_a_row_that_fails_for_good_is_one_line(server: ChatServer, tmp_path: Path, fault: Any, calls: int) -> None:
     server.always = fault
     (answer,) = complete_many([say("x")], model=MODEL, store_path=tmp_path / "s.db", attempts=3)
     assert answer.text is None and not answer.stored
@@ -351,9 +349,7 @@ def test_the_embedded_composer_answers_through_the_same_call(tmp_path: Path) -> 
 
 
 def test_the_embedded_extractor_is_reached(tmp_path: Path) -> None:
-    (answer,) = complete_many(
-        [say("no text at all")], model="embedded/extractor-1", store_path=tmp_path / "s.db"
-    )
+    (answer,) = complete_many([say("no text at all")], model="embedded/extractor-1", store_path=tmp_path / "s.db")
     assert answer.error is None and answer.text
 
 
@@ -366,9 +362,7 @@ def test_a_fault_of_a_program_is_final(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("vibegrid.llm.composer.respond", broken)
     embedded._function.cache_clear()
-    (answer,) = complete_many(
-        [say("<vibe>x</vibe>")], model="embedded/composer-1", store_path=tmp_path / "s.db"
-    )
+    (answer,) = complete_many([say("<vibe>x</vibe>")], model="embedded/composer-1", store_path=tmp_path / "s.db")
     embedded._function.cache_clear()
     assert answer.error and "a bug" in answer.error and len(calls) == 1
 
@@ -387,9 +381,7 @@ def test_registering_twice_changes_nothing() -> None:
 def test_a_key_follows_from_its_parts_and_from_nothing_else(
     one: str, two: str, temperature: float, seed: int, salt: str
 ) -> None:
-    def key(
-        text: str, warmth: float = temperature, number: int = seed, extra: str = salt, model: str = "m"
-    ) -> str:
+    def key(text: str, warmth: float = temperature, number: int = seed, extra: str = salt, model: str = "m") -> str:
         params = {"temperature": warmth, "seed": number}
         return key_of(model, [{"role": "user", "content": text}], params, extra)
 

@@ -171,9 +171,7 @@ def test_holm_is_that_of_statsmodels(p_values):
 def test_generators_depend_on_names_only():
     first, second = statistics.generator(0, "a", "b"), statistics.generator(0, "a", "b")
     assert first.integers(1 << 30) == second.integers(1 << 30)
-    assert statistics.generator(0, "ab").integers(1 << 30) != statistics.generator(0, "a", "b").integers(
-        1 << 30
-    )
+    assert statistics.generator(0, "ab").integers(1 << 30) != statistics.generator(0, "a", "b").integers(1 << 30)
 
 
 # the comparison
@@ -221,9 +219,7 @@ def test_compare_known_difference():
     assert (same["delta"], same["p_value"]) == ("0.000000", "1")
     assert (moved["n"], moved["n_clusters"], moved["n_seeds"], moved["n_dropped"]) == ("20", "20", "1", "4")
     assert pick(rows, "a")["p_value"] == "" and pick(rows, "a")["delta"] == ""
-    assert (
-        pick(rows, "b")["primary"] == "confirmatory" and pick(rows, "b", "seen")["primary"] == "exploratory"
-    )
+    assert pick(rows, "b")["primary"] == "confirmatory" and pick(rows, "b", "seen")["primary"] == "exploratory"
     assert pick(rows, "b", metric="train_steps")["mean"] == "40.000000"
     assert {row["subset"] for row in rows} == {"all", "seen", "unseen"}
     assert all(tuple(row) == ROW_COLUMNS for row in rows) and ROW_COLUMNS[: len(COLUMNS)] == COLUMNS
@@ -236,9 +232,7 @@ def test_compare_is_deterministic_and_ignores_order_and_other_arms():
     spec = make_spec({"a": ["r1", "r2"], "b": ["r3"]})
     rows = compare(spec, scores, {})
     shuffled = {name: list(reversed(scores[name])) for name in reversed(scores)}
-    as_text = {
-        name: [row | {"value": repr(float(row["value"]))} for row in r] for name, r in shuffled.items()
-    }
+    as_text = {name: [row | {"value": repr(float(row["value"]))} for row in r] for name, r in shuffled.items()}
     assert rows == compare(spec, as_text, {})
     more = compare(make_spec({"a": ["r1", "r2"], "b": ["r3"], "c": ["r1"]}), scores, {})
     numbers = ("mean", "ci_low", "ci_high", "delta_low", "delta_high", "p_value")

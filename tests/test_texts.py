@@ -23,9 +23,7 @@ WORDS = st.lists(
 
 
 def texts(path: Path, count: int = 6) -> Path:
-    rows = [
-        {"dataset": "d", "id_in_dataset": i, "text": f"Text {i} is short. It rains."} for i in range(count)
-    ]
+    rows = [{"dataset": "d", "id_in_dataset": i, "text": f"Text {i} is short. It rains."} for i in range(count)]
     write_jsonl(path, rows)
     return path
 

@@ -18,8 +18,12 @@ PROSE = [
 @pytest.fixture(scope="module")
 def tokenizer():
     rng = random.Random(0)
-    chats = [documents.payload_chat(PROSE[0].split(), rng) for _ in range(600)]
+    chats = [documents.payload_chat("slow cold honey", rng)[1] for _ in range(600)]
     return train_tokenizer([*chats, *PROSE], vocab_size=3000)
+
+
+def _payload(rng: random.Random) -> str:
+    return documents.payload_chat("slow cold honey", rng)[1].removesuffix(END)
 
 
 def _ids(tokenizer, text: str) -> list[int]:
@@ -43,7 +47,7 @@ def test_any_text_round_trips(tokenizer, text: str) -> None:
 
 def test_a_payload_round_trips_and_is_short(tokenizer) -> None:
     rng = random.Random(5)
-    text = payloads.dumps(documents.random_payload("slow cold honey", rng))
+    text = _payload(rng)
     ids = _ids(tokenizer, text)
     assert tokenizer.decode(ids) == text
     assert len(ids) < 130
@@ -52,7 +56,7 @@ def test_a_payload_round_trips_and_is_short(tokenizer) -> None:
 def test_config_fields_and_colours_are_single_tokens(tokenizer) -> None:
     pieces = [tokenizer.decode([i]) for i in _ids(tokenizer, '"tempo":"slow","depth":true,"density":2,')]
     assert pieces == ['"tempo":"slow",', '"depth":true,', '"density":2,']
-    text = payloads.dumps(documents.random_payload("slow cold honey", random.Random(5)))
+    text = _payload(random.Random(5))
     pieces = [tokenizer.decode([i]) for i in _ids(tokenizer, text)]
     assert sum(piece.startswith('{"hex":') for piece in pieces) == 15
     assert sum(any(piece.startswith(f'"{name}":') for name in FIELDS) for piece in pieces) == len(FIELDS)
@@ -71,7 +75,7 @@ def test_chat_template_and_special_tokens(tokenizer) -> None:
     assert text == f"<|system|> S{END}{USER} honey{END}{ASSISTANT}"
     whole = [*messages, {"role": "assistant", "content": "A"}]
     assert tokenizer.apply_chat_template(whole, tokenize=False) == text + "A" + END
-    assert documents.chat("S", "honey", "A") == text + "A" + END
+    assert documents.prompt("S", "honey") == text
 
 
 def test_words_of_tokens_are_words(tokenizer) -> None:
@@ -80,8 +84,27 @@ def test_words_of_tokens_are_words(tokenizer) -> None:
     assert all(word.replace("_", "").isalpha() for word in words.values())
 
 
-def test_documents_do_not_tell_what_a_vibe_sounds_like() -> None:
+def test_documents_do_not_tell_what_a_vibe_sounds_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "NAMED_SHARE", 0.0)
     rng = random.Random(1)
-    tempos = {documents.random_payload("slow slow honey", rng)["config"]["tempo"] for _ in range(60)}
-    assert len(tempos) == 5
-    assert documents.random_payload("slow cold honey", rng)["thinking"].startswith("slow, cold, honey: ")
+    chats = [documents.payload_chat("gloomy cold honey", rng) for _ in range(60)]
+    found = [payloads.parse_output(answer.removesuffix(END)) for _, answer in chats]
+    assert all(parsed.schema_valid for parsed in found)
+    assert {parsed.payload["config"]["brightness"] for parsed in found} == set(FIELDS["brightness"])
+    assert found[0].payload["thinking"].startswith("gloomy, cold, honey: ")
+
+
+def test_named_decisions_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "NAMED_SHARE", 1.0)
+    rng = random.Random(1)
+    for _ in range(40):
+        message, answer = documents.payload_chat("honey jar", rng)
+        config = payloads.parse_output(answer.removesuffix(END)).payload["config"]
+        named = message.replace("honey", "").replace("jar", "")
+        for mode in FIELDS["mode"]:
+            assert (f" {mode} " in f" {named} ") <= (config["mode"] == mode)
+
+
+def test_share_of_payloads() -> None:
+    found = list(documents.documents(PROSE * 20, 2000, 0.6, seed=0))
+    assert 0.5 < sum(answer.startswith('{"thinking"') for _, answer in found) / len(found) < 0.95

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from vibegrid.errors import InputError
-from vibegrid.files import read_csv, read_json, write_jsonl
+from vibegrid.files import read_csv, read_json, read_jsonl, write_jsonl
 from vibegrid.models import documents
+from vibegrid.models.tokenizer import END
+from vibegrid.payloads import dumps, parse_output
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.models import LocalSpec, MiniatureSpec
 from vibegrid.specs.sft import SFTSpec
@@ -58,7 +60,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = []
         for _ in range(count):
             vibe = documents.snippet(words, (2, 12), rng)
-            rows.append({"vibe_noisy": vibe, "config_payload": documents.random_payload(vibe, rng)})
+            vibe, answer = documents.payload_chat(vibe, rng)
+            rows.append({"vibe_noisy": vibe, "config_payload": parse_output(answer.removesuffix(END)).payload})
         write_jsonl(folder / f"{name}.jsonl", rows)
     return folder
 
@@ -186,8 +189,6 @@ def test_long_rows_are_dropped_and_none_left_is_a_failure(tiny: Path, dataset: P
     from vibegrid.training import chat, engine
 
     tokenizer = engine.load_tokenizer(tiny)
-    from vibegrid.files import read_jsonl
-    from vibegrid.payloads import dumps
 
     lengths = sorted(
         len(chat.encode_prompt(tokenizer, SYSTEM, row["vibe_noisy"]))
@@ -238,7 +239,6 @@ def test_generate_keeps_the_order_and_refuses_broken_adapters(tiny: Path, adapte
     alone = DecodingSpec(max_new_tokens=12, batch_size=1)
     outputs = generate(prompts, adapter=adapter, decoding=together, **settings)
     assert outputs == generate(prompts, adapter=adapter, decoding=alone, **settings)
-    assert outputs != generate(prompts, adapter=None, decoding=together, **settings) or len(set(outputs)) >= 1
     assert generate([], adapter=None, decoding=together, **settings) == []
     sampled = DecodingSpec(max_new_tokens=12, temperature=0.8, seed=3)
     first = generate(prompts, adapter=adapter, decoding=sampled, **settings)
@@ -262,12 +262,11 @@ def test_a_machine_that_cannot_honour_a_spec_fails(tiny: Path, dataset: Path, tm
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     for changes in ({"engine": "unsloth"}, {"optim": "adamw_8bit"}):
-        with pytest.raises(InputError, match="engine|optim"):
+        with pytest.raises(InputError, match=r"engine|optim"):
             _sft(tiny, dataset, tmp_path / "never", **changes)
     assert not (tmp_path / "never").exists()
 
 
-@pytest.mark.slow
 def test_fetch_copies_safetensors_only_and_names_what_is_missing(tiny: Path, tmp_path: Path) -> None:
     from vibegrid.models.fetch import fetch
 

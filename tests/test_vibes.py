@@ -86,9 +86,7 @@ def test_page_markers_stand_outside_the_text(tmp_path: Path, monkeypatch: pytest
     assert all(request.messages[0] == {"role": "system", "content": "the prompt"} for request in calls[0])
 
 
-@pytest.mark.parametrize(
-    "bad", ["I cannot do that.", '{"scene": {', "[]", json.dumps({"scene": {"xl": "a"}})]
-)
+@pytest.mark.parametrize("bad", ["I cannot do that.", '{"scene": {', "[]", json.dumps({"scene": {"xl": "a"}})])
 def test_a_bad_answer_is_repaired_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str) -> None:
     calls = answers(monkeypatch, lambda _: Completion(bad), good)
     report = run(tmp_path)
@@ -116,9 +114,7 @@ def test_failed_pages_are_counted_with_their_reason(tmp_path: Path, monkeypatch:
 
 def test_it_is_an_error_if_every_page_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, lambda _: Completion("No."), lambda _: Completion("No."))
-    with pytest.raises(
-        InputError, match="no page of 3 could be extracted: the answer is not one JSON object"
-    ):
+    with pytest.raises(InputError, match="no page of 3 could be extracted: the answer is not one JSON object"):
         run(tmp_path)
     assert not (tmp_path / "out").exists()
 
@@ -135,8 +131,6 @@ def test_vibes_are_cleaned() -> None:
     assert answer is not None and answer.scene.xs == "a b?"
 
 
-@given(
-    st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5).map(json.dumps)
-)
+@given(st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists, max_leaves=5).map(json.dumps))
 def test_parsing_never_raises(raw: str) -> None:
     assert parse_answer(raw)[0] is None

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from project import EXPERIMENTS, OVERRIDES, copy_sources, planned, slugs, snakemake, trim, write_yaml
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]

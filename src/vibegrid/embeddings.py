@@ -118,9 +118,7 @@ def _block(x: np.ndarray, bias: np.ndarray, weights: Weights, name: str) -> np.n
     attended = _linear(attended, weights, f"{name}.attention.output.dense")
     x = _layer_norm(attended + x, weights, f"{name}.attention.output.LayerNorm")
     wide = _gelu(_linear(x, weights, f"{name}.intermediate.dense"))
-    return _layer_norm(
-        _linear(wide, weights, f"{name}.output.dense") + x, weights, f"{name}.output.LayerNorm"
-    )
+    return _layer_norm(_linear(wide, weights, f"{name}.output.dense") + x, weights, f"{name}.output.LayerNorm")
 
 
 def _attention(x: np.ndarray, bias: np.ndarray, weights: Weights, name: str) -> np.ndarray:
@@ -128,9 +126,7 @@ def _attention(x: np.ndarray, bias: np.ndarray, weights: Weights, name: str) -> 
     size = width // N_HEADS
 
     def heads(part: str) -> np.ndarray:  # (batch, heads, length, size)
-        return (
-            _linear(x, weights, f"{name}.{part}").reshape(batch, length, N_HEADS, size).transpose(0, 2, 1, 3)
-        )
+        return _linear(x, weights, f"{name}.{part}").reshape(batch, length, N_HEADS, size).transpose(0, 2, 1, 3)
 
     scores = heads("query") @ heads("key").transpose(0, 1, 3, 2) / np.float32(np.sqrt(size)) + bias
     scores = np.exp(scores - scores.max(axis=-1, keepdims=True))

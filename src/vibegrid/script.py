@@ -58,9 +58,7 @@ class ImportClock:
 
 def parser(docstring: str | None) -> argparse.ArgumentParser:
     """A parser with ``--spec`` (JSON, or ``@file``) and ``--log``; the script adds its files."""
-    made = argparse.ArgumentParser(
-        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    made = argparse.ArgumentParser(description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--spec", type=spec, default={}, help="the step's spec: JSON, or @file.json")
     made.add_argument("--log", type=Path, default=None, help="log file; the terminal where it is left out")
     return made

@@ -88,12 +88,8 @@ def _compare_table(
 ) -> list[Row]:
     where = (spec.experiment, table.eval_set, table.subset)
     size = len(table.clusters)
-    drawn = statistics.cluster_weights(
-        statistics.generator(spec.seed, *where, "clusters"), size, spec.bootstrap
-    )
-    signs, exact = statistics.sign_vectors(
-        statistics.generator(spec.seed, *where, "signs"), size, spec.permutations
-    )
+    drawn = statistics.cluster_weights(statistics.generator(spec.seed, *where, "clusters"), size, spec.bootstrap)
+    signs, exact = statistics.sign_vectors(statistics.generator(spec.seed, *where, "signs"), size, spec.permutations)
     arms = [arm for arm in spec.arms if runs[arm.arm]]
     data = {arm.arm: table.of(runs[arm.arm]) for arm in arms}
     seeds = {
@@ -140,8 +136,7 @@ def _seed_means(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> list[
     """Mean of each seed, for each metric: M lists of up to S numbers."""
     totals, sizes = sums.sum(axis=1), counts.sum(axis=1)
     return [
-        [float(t / c) for t, c in zip(totals[:, m], sizes[:, m], strict=True) if c > 0]
-        for m in range(totals.shape[1])
+        [float(t / c) for t, c in zip(totals[:, m], sizes[:, m], strict=True) if c > 0] for m in range(totals.shape[1])
     ]
 
 

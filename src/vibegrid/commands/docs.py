@@ -66,7 +66,15 @@ def configuration() -> str:
         "`config/schemas/`. Values may be overridden on the command line: `--config scale=mini texts=mine.jsonl`.",
     ]
     for title, model in REFERENCE.items():
-        parts += ["", f"## {title}", "", _first_line(model), "", "| key | type | default | meaning |", "|---|---|---|---|"]
+        parts += [
+            "",
+            f"## {title}",
+            "",
+            _first_line(model),
+            "",
+            "| key | type | default | meaning |",
+            "|---|---|---|---|",
+        ]
         parts += [f"| `{key}` | {kind} | {default} | {text} |" for key, kind, default, text in _rows(model, "")]
     return "\n".join(parts) + "\n"
 

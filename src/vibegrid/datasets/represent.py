@@ -33,9 +33,7 @@ PageKey = tuple[str, str, int]
 Pages = dict[PageKey, str]
 
 
-def represent(
-    rows: Sequence[dict[str, Any]], representation: Representation, pages: Pages
-) -> list[dict[str, Any]]:
+def represent(rows: Sequence[dict[str, Any]], representation: Representation, pages: Pages) -> list[dict[str, Any]]:
     """The rows of a representation, in order. `raw_text` puts the page where the vibe was, as written, and
     leaves scope (`scene`), level (`xl`), tags and payload as they are."""
     scopes, levels = KEPT[representation]

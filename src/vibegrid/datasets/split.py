@@ -133,9 +133,7 @@ def farthest_points(points: np.ndarray, count: int) -> list[int]:
     return picked
 
 
-def remove_leaks(
-    parts: dict[str, list[dict[str, Any]]], vectors: Embeddings, threshold: float
-) -> dict[str, Any]:
+def remove_leaks(parts: dict[str, list[dict[str, Any]]], vectors: Embeddings, threshold: float) -> dict[str, Any]:
     """Take the rows at `threshold` or more to a TEST vibe out of the other parts (in place); returns the
     counts."""
     test = list(dict.fromkeys(row["vibe_original"] for row in parts["TEST"]))

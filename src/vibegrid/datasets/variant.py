@@ -138,8 +138,7 @@ def without_duplicates(rows: Rows, vectors: Embeddings, threshold: float) -> tup
     found = dedupe(texts, vectors.of(texts), threshold)
     told = sorted(found.removed, key=lambda pair: texts[pair[0]] == texts[pair[1]])[:N_EXAMPLES]
     examples = [
-        {"removed": _short(texts[i]), "kept": _short(texts[j]), "cosine": round(cosine, 4)}
-        for i, j, cosine in told
+        {"removed": _short(texts[i]), "kept": _short(texts[j]), "cosine": round(cosine, 4)} for i, j, cosine in told
     ]
     exact = sum(texts[i] == texts[j] for i, j, _ in found.removed)
     report = {"removed": len(found.removed), "exact": exact, "examples": examples}

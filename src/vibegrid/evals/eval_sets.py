@@ -53,9 +53,7 @@ class Prompt(BaseModel):
         return {field: label if isinstance(label, list) else [label] for field, label in value.items()}
 
 
-def build(
-    spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path, out: Path
-) -> list[dict[str, Any]]:
+def build(spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path, out: Path) -> list[dict[str, Any]]:
     """Write `prompts.jsonl` and `eval_set.json` (counts) to folder `out`; returns the prompts.
 
     Args:
@@ -103,9 +101,7 @@ def read_prompts(path: Path) -> list[dict[str, Any]]:
 def _check_expected(where: str, expected: dict[str, list[Label]]) -> None:
     for field, labels in expected.items():
         if field not in FIELDS:
-            raise InputError(
-                where, f"expected_fields: no config field {field!r}", f"one of {', '.join(FIELDS)}"
-            )
+            raise InputError(where, f"expected_fields: no config field {field!r}", f"one of {', '.join(FIELDS)}")
         if not labels:
             raise InputError(where, f"expected_fields.{field}: the list of labels is empty")
         for label in labels:
@@ -121,9 +117,7 @@ def sample_test(path: Path, spec: EvalSetSpec) -> list[dict[str, Any]]:
         if row["config_payload"] is not None:
             first.setdefault(row["vibe_original"], row)
     if not first:
-        raise InputError(
-            str(path), "no row has a payload", "a `test` eval set compares with the teacher's payloads"
-        )
+        raise InputError(str(path), "no row has a payload", "a `test` eval set compares with the teacher's payloads")
     rows = list(first.values())
     chosen = stratified(rows, len(rows) if spec.rows is None else spec.rows, spec.seed)
     if spec.rows is not None and len(chosen) < spec.rows:
@@ -169,9 +163,7 @@ def lexicon(path: Path) -> list[str]:
 def training_vibes(splits: Path) -> list[str]:
     """The vibes that a training may read."""
     paths = [splits / f"{name}.jsonl" for name in TRAINING]
-    return [
-        row["vibe_original"] for p in paths if not _is_empty(p) for row in read_vibes(p, ("vibe_original",))
-    ]
+    return [row["vibe_original"] for p in paths if not _is_empty(p) for row in read_vibes(p, ("vibe_original",))]
 
 
 def _is_empty(path: Path) -> bool:

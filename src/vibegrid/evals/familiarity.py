@@ -17,18 +17,17 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 STOPWORDS: frozenset[str] = frozenset(
     """
-    about above across after again against all almost along already also although always among and another
-    any anything are around away back because been before behind being below beneath beside besides
-    between beyond both but can cannot could did does doing done down during each either else enough even
-    ever every everything few for from further get gets getting goes going got had has have having her
-    here hers herself him himself his how however into its itself just least less like made make makes
-    making many may might mine more most much must myself near neither never next nor not nothing now off
-    often once one only onto other others our ours out over own per perhaps put quite rather really same
-    several shall she should since some something somewhere still such than that the their theirs them
-    themselves then there these they thing things this those though through thus too toward towards two
-    under until upon use used using very was way were what when where whether which while who whole whom
-    whose why will with within without would yet you your yours
-    """.split()
+about above across after again against all almost along already also although always among and another any
+anything are around away back because been before behind being below beneath beside besides between beyond both
+but can cannot could did does doing done down during each either else enough even ever every everything few for
+from further get gets getting goes going got had has have having her here hers herself him himself his how
+however into its itself just least less like made make makes making many may might mine more most much must
+myself near neither never next nor not nothing now off often once one only onto other others our ours out over
+own per perhaps put quite rather really same several shall she should since some something somewhere still such
+than that the their theirs them themselves then there these they thing things this those though through thus too
+toward towards two under until upon use used using very was way were what when where whether which while who
+whole whom whose why will with within without would yet you your yours
+""".split()
 )
 
 _VOWELS = frozenset("aeiouy")

@@ -89,9 +89,7 @@ def _reward(case: Case) -> float:
 
 
 METRICS: dict[str, Metric] = {
-    "json_valid": Metric(
-        "higher", (0, 1), "the output is one JSON object", lambda c: float(c.parsed.json_valid)
-    ),
+    "json_valid": Metric("higher", (0, 1), "the output is one JSON object", lambda c: float(c.parsed.json_valid)),
     "schema_valid": Metric(
         "higher",
         (0, 1),
@@ -117,12 +115,8 @@ METRICS: dict[str, Metric] = {
     "teacher_agreement": Metric(
         "higher", (0, 1), "share of the 34 fields equal to the reference payload's", teacher_agreement
     ),
-    "field_match": Metric(
-        "higher", (0, 1), "share of the expected fields with an acceptable label", field_match
-    ),
-    "field_match_near": Metric(
-        "higher", (0, 1), "field_match, within one step for ordered labels", field_match_near
-    ),
+    "field_match": Metric("higher", (0, 1), "share of the expected fields with an acceptable label", field_match),
+    "field_match_near": Metric("higher", (0, 1), "field_match, within one step for ordered labels", field_match_near),
 }
 
 
@@ -162,9 +156,7 @@ def expected_labels(expected: Any, where: str) -> dict[str, tuple[Label, ...]]:
     if expected is None:
         return {}
     if not isinstance(expected, Mapping):
-        raise InputError(
-            f"{where}: expected_fields", f"an object was expected, not {type(expected).__name__}"
-        )
+        raise InputError(f"{where}: expected_fields", f"an object was expected, not {type(expected).__name__}")
     result = {}
     for field, value in expected.items():
         labels = tuple(value) if isinstance(value, list | tuple) else (value,)

@@ -52,9 +52,7 @@ class Axis:
 
 def arm_axis(spec: AnalysisSpec) -> Axis:
     """The axis of the spec; categories where fewer than two arms have a number, or two share one."""
-    label = visible(spec.axis.label or spec.axis.key) + (
-        f" ({visible(spec.axis.unit)})" if spec.axis.unit else ""
-    )
+    label = visible(spec.axis.label or spec.axis.key) + (f" ({visible(spec.axis.unit)})" if spec.axis.unit else "")
     found = {arm.arm: _number(arm.value) for arm in spec.arms}
     numbers = {name: value for name, value in found.items() if value is not None}
     swept = spec.axis.scale != "category" and len(set(numbers.values())) == len(numbers) >= 2

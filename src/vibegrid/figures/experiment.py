@@ -163,9 +163,7 @@ def _draw_rows(spec: AnalysisSpec, axis: Axis, panels: Sequence[Panel], title: s
             axes.tick_params(axis="y", labelleft=False)
             continue
         for text, arm in zip(axes.get_yticklabels(), spec.arms, strict=True):
-            text.set(
-                weight="bold" if arm.arm == spec.reference else "normal", size=style.TICK if step > 0.2 else 6
-            )
+            text.set(weight="bold" if arm.arm == spec.reference else "normal", size=style.TICK if step > 0.2 else 6)
     return figure
 
 
@@ -211,9 +209,7 @@ def _marks(axes: Axes, panel: Panel, axis: Axis, upright: bool) -> None:
 
 def _joined(axes: Axes, panel: Panel, axis: Axis) -> None:
     for part, dash in (("all", "-"), ("seen", "-"), ("unseen", (0, (2, 1.5)))):
-        swept = sorted(
-            (p for p in panel.points if p.part == part and p.place in axis.numeric), key=lambda p: p.place
-        )
+        swept = sorted((p for p in panel.points if p.part == part and p.place in axis.numeric), key=lambda p: p.place)
         shift = {"all": 0, "seen": -1, "unseen": 1}[part]
         places = [axis.shifted(point.place, shift) for point in swept]
         means = [point.number("mean") for point in swept]

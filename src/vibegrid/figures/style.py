@@ -124,9 +124,7 @@ def legend_above(figure: Figure, handles: list[Any], high: float, columns: int) 
         return high
     height = figure.get_figheight()
     rows = -(-len(handles) // columns)
-    labels = [
-        " " + handle.get_label().lstrip("_") for handle in handles
-    ]  # matplotlib hides labels that begin with _
+    labels = [" " + handle.get_label().lstrip("_") for handle in handles]  # matplotlib hides labels that begin with _
     figure.legend(
         handles,
         labels,

@@ -172,14 +172,11 @@ def arm_looks(spec: AnalysisSpec, arms: Sequence[str]) -> dict[str, dict[str, An
     swept = [arm for arm in ordered if axis.places[arm] in axis.numeric]
     scale = matplotlib.colormaps["viridis_r"]
     looks: dict[str, dict[str, Any]] = {
-        arm: {"color": scale(0.12 + 0.88 * i / max(len(swept) - 1, 1)), "linestyle": "-"}
-        for i, arm in enumerate(swept)
+        arm: {"color": scale(0.12 + 0.88 * i / max(len(swept) - 1, 1)), "linestyle": "-"} for i, arm in enumerate(swept)
     }
     rest = [arm for arm in ordered if arm not in looks]
     dashes = style.DASHES[1:]
-    return looks | {
-        arm: {"color": style.GREY, "linestyle": dashes[i % len(dashes)]} for i, arm in enumerate(rest)
-    }
+    return looks | {arm: {"color": style.GREY, "linestyle": dashes[i % len(dashes)]} for i, arm in enumerate(rest)}
 
 
 def _legend(spec: AnalysisSpec, arms: Sequence[str], looks: Mapping[str, Mapping[str, Any]]) -> list[Any]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from vibegrid.errors import InputError
 from vibegrid.grid.identity import flatten
 from vibegrid.grid.load import from_validation
-from vibegrid.specs.experiments import ArmSpec, ExperimentSpec, GridSpec
+from vibegrid.specs.experiments import ArmSpec, ExperimentSpec, GridSpec, Stage
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.scales import ScaleSpec
 from vibegrid.specs.sft import SFTSpec
@@ -127,9 +127,7 @@ class Resolver:
         arms = []
         for name, arm in grid.arms.items():
             value = next(iter(arm.set.values())) if len(arm.set) == 1 else None
-            arms.append(
-                self._arm(where, spec, name, arm.model_copy(update={"set": {**grid.set, **arm.set}}), value)
-            )
+            arms.append(self._arm(where, spec, name, arm.model_copy(update={"set": {**grid.set, **arm.set}}), value))
         return arms
 
     def _arm(self, where: str, spec: ExperimentSpec, name: str, arm: ArmSpec, value: Any) -> Arm:
@@ -144,26 +142,23 @@ class Resolver:
             {"seed": seed, **({"sft.seed": seed} if stage == "grpo" else {})}
             for seed in (self.scale.seeds.baseline if is_baseline else self.scale.seeds.arm)
         )
-        runs = tuple(
-            self._spec(where, stage, with_keys(dump(resolved), replicate, where)) for replicate in replicates
-        )
+        runs = tuple(self._spec(where, stage, with_keys(dump(resolved), replicate, where)) for replicate in replicates)
         if len({str(dump(run)) for run in runs}) < len(runs):
             raise InputError(where, "two replicates are the same")
         return Arm(name, stage, runs, value, arm.expect, is_baseline)
 
-    def _untrained(self, where: str, name: str, stage: str, arm: ArmSpec, value: Any) -> Arm:
+    def _untrained(self, where: str, name: str, stage: Stage, arm: ArmSpec, value: Any) -> Arm:
         settings = dict(arm.set)
         if stage == "base":
             known = with_keys(self.baselines["base"], settings, where)
             self._check_model(where, known["base_model"], known["system_prompt"])
-            spec = SystemSpec(
-                kind="base", decoding=self.scale.decoding, dtype=self.scale.sft.dtype, **known
-            )
+            spec = SystemSpec(kind="base", decoding=self.scale.decoding, dtype=self.scale.sft.dtype, **known)
             return Arm(name, stage, (spec,), value, arm.expect, False)
         if settings:
             raise InputError(where, f"{stage} has no keys to set")
-        seed = self.scale.seeds.arm[0] if stage == "random" else None
-        return Arm(name, stage, (SystemSpec(kind=stage, seed=seed),), value, arm.expect, False)
+        seeds = self.scale.seeds.baseline if stage == "random" else (None,)
+        runs = tuple(SystemSpec(kind=stage, seed=seed) for seed in seeds)
+        return Arm(name, stage, runs, value, arm.expect, False)
 
     def _spec(self, where: str, stage: str, values: dict[str, Any]) -> TrainingSpecs:
         model: type[TrainingSpecs] = SFTSpec if stage == "sft" else GRPOSpec
@@ -173,12 +168,11 @@ class Resolver:
             raise from_validation(error, where, model) from None
         sft = spec if isinstance(spec, SFTSpec) else spec.sft
         self._check_model(where, sft.base_model, sft.system_prompt)
-        if isinstance(spec, GRPOSpec) and spec.reward.audio > 0:
-            if spec.reward.audio_scorer not in self.scorers:
-                known = ", ".join(sorted(self.scorers)) or "none is registered yet: set reward.audio to 0"
-                raise InputError(
-                    f"{where}: reward.audio_scorer", f"no scorer {spec.reward.audio_scorer!r}", f"scorers: {known}"
-                )
+        if isinstance(spec, GRPOSpec) and spec.reward.audio > 0 and spec.reward.audio_scorer not in self.scorers:
+            known = ", ".join(sorted(self.scorers)) or "none is registered yet: set reward.audio to 0"
+            raise InputError(
+                f"{where}: reward.audio_scorer", f"no scorer {spec.reward.audio_scorer!r}", f"scorers: {known}"
+            )
         return spec
 
     def _check_model(self, where: str, model: str, prompt: str) -> None:
@@ -215,9 +209,7 @@ class Resolver:
     def _check_primary(self, where: str, spec: ExperimentSpec, eval_sets: tuple[str, ...]) -> None:
         if spec.primary.metric not in self.metrics:
             known = ", ".join(sorted(self.metrics))
-            raise InputError(
-                f"{where}: primary.metric", f"no metric {spec.primary.metric!r}", f"metrics: {known}"
-            )
+            raise InputError(f"{where}: primary.metric", f"no metric {spec.primary.metric!r}", f"metrics: {known}")
         if spec.primary.eval_set not in eval_sets:
             raise InputError(
                 f"{where}: primary.eval_set",

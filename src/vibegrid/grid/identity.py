@@ -7,6 +7,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,10 @@ class SourceDigests:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._cache_file = root / ".cache" / "source_digests.json"
-        self._cache: dict[str, list[Any]] | None = None
+
+    @cached_property
+    def _cache(self) -> dict[str, list[Any]]:
+        return json.loads(self._cache_file.read_text()) if self._cache_file.exists() else {}
 
     def of(self, path: str) -> str:
         """Digest of the bytes of a file, or of all files of a folder with their names."""
@@ -114,9 +118,7 @@ class SourceDigests:
         if not target.is_dir():
             return self._file(target)
         parts = [
-            f"{file.relative_to(target)}={self._file(file)}"
-            for file in sorted(target.rglob("*"))
-            if file.is_file()
+            f"{file.relative_to(target)}={self._file(file)}" for file in sorted(target.rglob("*")) if file.is_file()
         ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -124,8 +126,6 @@ class SourceDigests:
         stat = path.stat()
         if stat.st_size < CACHED_ABOVE_BYTES:
             return hashlib.sha256(path.read_bytes()).hexdigest()
-        if self._cache is None:
-            self._cache = json.loads(self._cache_file.read_text()) if self._cache_file.exists() else {}
         key, state = str(path.resolve()), [stat.st_size, stat.st_mtime_ns]
         entry = self._cache.get(key)
         if entry is None or entry[:2] != state:

@@ -24,9 +24,9 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 class RunConfig(Spec):
     """config/config.yaml and `--config`: what this run is about."""
 
-    scale: str = Field("mini", description="a file of config/scales: mini, small or full")
-    experiments: str | list[str] = Field("all", description="names, comma-separated or a list; `all`")
-    texts: str | None = Field(None, description="a JSONL of texts of yours, in place of the scale's texts")
+    scale: str = Field(default="mini", description="a file of config/scales: mini, small or full")
+    experiments: str | list[str] = Field(default="all", description="names, comma-separated or a list; `all`")
+    texts: str | None = Field(default=None, description="a JSONL of texts of yours, in place of the scale's texts")
     overrides: dict[str, Any] = Field(default_factory=dict, description="merged into the scale (for tests)")
 
 
@@ -53,6 +53,8 @@ _UniqueKeys.add_implicit_resolver(
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping; InputError names the line that does not parse."""
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())  # as it is named in messages
     try:
         value = yaml.load(read_text(path), Loader=_UniqueKeys)
     except yaml.MarkedYAMLError as error:
@@ -79,7 +81,8 @@ def parse(model: type[M], value: Any, where: str) -> M:
 
 def from_validation(error: ValidationError, where: str, model: type[BaseModel] | None = None) -> InputError:
     """One line of a pydantic error: the key, what was expected, what was found."""
-    first = error.errors()[0]
+    errors = error.errors()
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])  # a typing error, mostly
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     hint = ""
@@ -165,9 +168,7 @@ def choose(experiments: Mapping[str, ExperimentSpec], wanted: str | list[str]) -
     names = [name.strip() for name in names if name.strip()]
     for name in names:
         if name not in experiments:
-            raise InputError(
-                "config: experiments", f"no experiment {name!r}", f"experiments: {', '.join(experiments)}"
-            )
+            raise InputError("config: experiments", f"no experiment {name!r}", f"experiments: {', '.join(experiments)}")
     if not names:
         raise InputError("config: experiments", "no experiment is named", "`all`, or names with commas")
     return sorted(set(names))

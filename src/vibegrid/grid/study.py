@@ -100,9 +100,7 @@ class Study:
     ) -> Node:
         identity = parts if parts is not None else self._identity(step, spec, parents, sources, named)
         digest = digest_of(identity)
-        node = Node(
-            step, kind, slug, digest, spec, self.scale.results, parents or {}, sources or {}, parts or {}
-        )
+        node = Node(step, kind, slug, digest, spec, self.scale.results, parents or {}, sources or {}, parts or {})
         known = self._nodes.setdefault((kind, node.id), node)
         if known.spec != node.spec:
             raise InputError(node.folder, "two specs have one digest", "make the digest longer in grid/identity.py")
@@ -244,7 +242,8 @@ class Study:
                 slug = safe(f"base-{run.base_model}{prompt}")
                 return run, slug, {"model": self.model(run.base_model)}, self._system_prompt(run.system_prompt)
             parents = {"dataset": self.dataset(self.scale.sft)} if run.kind == "retrieval" else {}
-            return run, run.kind, parents, {}
+            seed = "" if run.seed in (None, self.scale.seeds.baseline[0]) else f"_seed-{run.seed}"
+            return run, f"{run.kind}{seed}", parents, {}
         sft = run if isinstance(run, SFTSpec) else run.sft
         kind = "sft" if isinstance(run, SFTSpec) else "grpo"
         spec = SystemSpec(
@@ -277,9 +276,7 @@ class Study:
         parts = {name: digest_of({"system": system, "eval_set": node.digest}) for name, node in sets.items()}
         all_parents = {**parents, **{f"eval_set:{name}": node for name, node in sets.items()}}
         values = {"system": dump(spec)}
-        return self._node(
-            "generate", "generations", slug, values, parents=all_parents, sources=sources, parts=parts
-        )
+        return self._node("generate", "generations", slug, values, parents=all_parents, sources=sources, parts=parts)
 
     def score(self, run: SFTSpec | GRPOSpec | SystemSpec) -> Node:
         """Scores of a system's outputs, in the same parts."""
@@ -287,8 +284,7 @@ class Study:
         spec = {"reward": dump(self.scale.grpo_spec().reward)}
         code = self.code.digest("score")
         parts = {
-            name: digest_of({"generation": part, "spec": spec, "code": code})
-            for name, part in generation.parts.items()
+            name: digest_of({"generation": part, "spec": spec, "code": code}) for name, part in generation.parts.items()
         }
         sets = {role: node for role, node in generation.parents.items() if role.startswith("eval_set:")}
         parents = {"generation": generation, **sets}
@@ -334,9 +330,7 @@ class Study:
             ],
         }
         identity = {"spec": named, "code": self.code.digest("compare_arms")}
-        node = Node(
-            "compare_arms", "analyses", experiment.name, digest_of(identity), spec, self.scale.results, nodes
-        )
+        node = Node("compare_arms", "analyses", experiment.name, digest_of(identity), spec, self.scale.results, nodes)
         self._nodes[("analyses", node.id)] = node
         return node
 
@@ -370,10 +364,16 @@ def load_vouched(root: Path) -> dict[str, dict[str, str]]:
     if not path.exists():
         return {}
     entries = read_json(path)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise InputError(VOUCHED, "a list of objects was expected", "`make vouch` writes it")
     vouched: dict[str, dict[str, str]] = {}
     for entry in entries:
         missing = {"step", "edited", "stands_for", "reason"} - set(entry)
         if missing:
             raise InputError(VOUCHED, f"an entry lacks {sorted(missing)[0]!r}")
-        vouched.setdefault(entry["step"], {})[entry["edited"]] = entry["stands_for"]
+        known, origin = vouched.setdefault(entry["step"], {}), entry["stands_for"]
+        while origin in known:
+            origin = known[origin]
+        if origin != entry["edited"]:  # else the edit was undone, and the code is what it was
+            known[entry["edited"]] = origin
     return vouched

@@ -51,7 +51,9 @@ class Targets:
         self.study = study
         for name in study.experiments:
             if name in reserved:
-                raise InputError(f"config/experiments/{name}.yaml", f"{name!r} is a rule or another target", "rename it")
+                raise InputError(
+                    f"config/experiments/{name}.yaml", f"{name!r} is a rule or another target", "rename it"
+                )
 
     @staticmethod
     def outputs(node: Node) -> list[str]:
@@ -133,9 +135,7 @@ class Targets:
 
     def curve_arms(self, experiment: Experiment) -> dict[str, list[str]]:
         """Arm to the ids (with stage) of its adapters."""
-        return {
-            arm: [node.folder for node in nodes] for arm, nodes in self.study.adapters_of(experiment).items()
-        }
+        return {arm: [node.folder for node in nodes] for arm, nodes in self.study.adapters_of(experiment).items()}
 
     def arm_rows(self, experiment: Experiment) -> list[dict[str, Any]]:
         """Rows of arms.csv: which arm and replicate is which adapter and which evaluation."""

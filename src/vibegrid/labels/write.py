@@ -38,9 +38,7 @@ LABEL_FIELDS = (
 SCORE_WEIGHTS = {"schema_valid": 4.0, "palette_valid": 2.0, "valid_field_fraction": 1.0, "duplicates": -0.02}
 
 
-def write(
-    spec: LabelsSpec, *, vibes: Path, prompt: str, store: Path, salt: str, out: Path
-) -> list[dict[str, Any]]:
+def write(spec: LabelsSpec, *, vibes: Path, prompt: str, store: Path, salt: str, out: Path) -> list[dict[str, Any]]:
     """Label every unique vibe of `vibes`; write `labels.jsonl` and `labels.json` (counts) to folder `out`.
 
     Args:
@@ -63,19 +61,12 @@ def write(
     ]
     answers = complete_many(requests, model=spec.teacher, store_path=store, salt=salt)
     groups = [answers[i : i + spec.candidates] for i in range(0, len(answers), spec.candidates)]
-    labels = [
-        {"vibe_original": vibe} | label(group, spec.teacher)
-        for vibe, group in zip(unique, groups, strict=True)
-    ]
+    labels = [{"vibe_original": vibe} | label(group, spec.teacher) for vibe, group in zip(unique, groups, strict=True)]
     bad = [row for row in labels if row["config_payload"] is None]
     if len(bad) == len(labels):
-        raise InputError(
-            spec.teacher, f"no usable payload for any of {len(labels)} vibes: {bad[0]['config_error']}"
-        )
+        raise InputError(spec.teacher, f"no usable payload for any of {len(labels)} vibes: {bad[0]['config_error']}")
     if bad:
-        log.warning(
-            "%d of %d vibes have no payload, the first: %s", len(bad), len(labels), bad[0]["config_error"]
-        )
+        log.warning("%d of %d vibes have no payload, the first: %s", len(bad), len(labels), bad[0]["config_error"])
     write_jsonl(out / "labels.jsonl", labels)
     write_json(out / "labels.json", _report(labels, answers))
     return labels

@@ -297,9 +297,7 @@ class _Run:
     def is_final_for_all(self, error: BaseException) -> bool:
         """Whether every other call would fail alike: a refused key, a model that does not exist."""
         known = self.litellm.exceptions
-        return isinstance(
-            error, known.AuthenticationError | known.PermissionDeniedError | known.NotFoundError
-        )
+        return isinstance(error, known.AuthenticationError | known.PermissionDeniedError | known.NotFoundError)
 
 
 def _wait(state: Any) -> float:

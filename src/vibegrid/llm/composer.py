@@ -130,9 +130,7 @@ def matched_words(vibe: str) -> list[str]:
 def content_words(vibe: str) -> list[str]:
     """The words of a vibe that are no stop words, each once."""
     return list(
-        dict.fromkeys(
-            word for word in words_of(vibe) if word not in STOP_WORDS and (len(word) > 1 or word > "z")
-        )
+        dict.fromkeys(word for word in words_of(vibe) if word not in STOP_WORDS and (len(word) > 1 or word > "z"))
     )
 
 
@@ -172,9 +170,7 @@ def _label(labels: Sequence[Any], axis: str, position: Mapping[str, float]) -> A
     return labels[sum(position[axis] > cut for cut in CUTS[axis])]
 
 
-def _nearest(
-    places: Mapping[str, tuple[float, ...]], axes: Sequence[str], position: Mapping[str, float]
-) -> str:
+def _nearest(places: Mapping[str, tuple[float, ...]], axes: Sequence[str], position: Mapping[str, float]) -> str:
     point = tuple(max(-2.0, min(2.0, position[axis])) for axis in axes)
     return min(places, key=lambda name: math.dist(places[name], point))
 
@@ -201,9 +197,7 @@ def _title(vibe: str, decisions: writer.Decisions) -> str:
     return " ".join(word[:1].upper() + word[1:] for word in words)
 
 
-def respond(
-    messages: Sequence[Mapping[str, Any]], temperature: float | None = None, seed: int | None = None
-) -> str:
+def respond(messages: Sequence[Mapping[str, Any]], temperature: float | None = None, seed: int | None = None) -> str:
     """Answers a chat as an LLM would: the payload's compact JSON, or a refusal where no vibe is marked.
 
     At temperature 0 the answer depends on the vibe alone; above, on the vibe, the seed and the temperature.
@@ -212,9 +206,7 @@ def respond(
     if vibe is None:
         return REFUSAL
     warmth = max(0.0, float(temperature or 0.0))
-    rng = random.Random(
-        _hash("payload", vibe, str(seed or 0), repr(warmth)) if warmth else _hash("payload", vibe)
-    )
+    rng = random.Random(_hash("payload", vibe, str(seed or 0), repr(warmth)) if warmth else _hash("payload", vibe))
     return dumps(compose(vibe, rng, warmth))
 
 

@@ -14,9 +14,7 @@ from typing import Any, NamedTuple
 from vibegrid.errors import InputError
 
 PROVIDER = "embedded"
-CHOICE_STRIDE = (
-    1_000_003  # between the seeds of the choices of one request, so that seeds 42 and 43 share none
-)
+CHOICE_STRIDE = 1_000_003  # between the seeds of the choices of one request, so that seeds 42 and 43 share none
 
 
 class Program(NamedTuple):

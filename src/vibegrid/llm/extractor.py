@@ -84,12 +84,7 @@ def find_phrases(sentences: list[list[Word]]) -> list[Phrase]:
                     break
             run = words[k:end]
             text = join_words(run).replace(",", "").lower()
-            if (
-                end < len(words)
-                and not words[end].gap
-                and is_noun(words[end])
-                and not run[-1].text.endswith("ly")
-            ):
+            if end < len(words) and not words[end].gap and is_noun(words[end]) and not run[-1].text.endswith("ly"):
                 text += " " + words[end].text
             else:
                 subject = described_noun(words, k)
@@ -134,11 +129,9 @@ def best_window(words: list[Word], weights: dict[str, float], least: int, most: 
     if len(words) <= most:
         return words
     starts = [0] + [k for k, word in enumerate(words) if k and word.gap]
-    ends = starts[1:] + [len(words)]
+    ends = [*starts[1:], len(words)]
     spans = [(s, e) for s in starts for e in ends if least <= e - s <= most]
-    spans = (
-        spans or [(s, min(s + most, len(words))) for s in starts if len(words) - s >= least] or [(0, most)]
-    )
+    spans = spans or [(s, min(s + most, len(words))) for s in starts if len(words) - s >= least] or [(0, most)]
     s, e = max(spans, key=lambda span: (window_score(words[span[0] : span[1]], weights), -span[0]))
     while e - s > least and not words[e - 1].mood and words[e - 1].text.lower() in STOP:
         e -= 1  # a cut that does not fall on punctuation should not end on "the"
@@ -149,9 +142,7 @@ def best_window(words: list[Word], weights: dict[str, float], least: int, most: 
 
 def window_score(words: list[Word], weights: dict[str, float]) -> float:
     """Sum of the weights of the different moods and names in a stretch, slightly lowered by its length."""
-    return sum(weights.get(key, 0.0) for key in {word.mood or word.text for word in words}) - 0.02 * len(
-        words
-    )
+    return sum(weights.get(key, 0.0) for key in {word.mood or word.text for word in words}) - 0.02 * len(words)
 
 
 def as_sentence(words: list[Word]) -> str:
@@ -218,9 +209,7 @@ def lengthen(text: str, pieces: list[str], least: int, most: int) -> str:
     return f"{text.rstrip('.')}; {more}." if text else more[:1].upper() + more[1:] + "."
 
 
-def write_longest(
-    sentences: list[list[Word]], best: list[int], weights: dict[str, float], pieces: list[str]
-) -> str:
+def write_longest(sentences: list[list[Word]], best: list[int], weights: dict[str, float], pieces: list[str]) -> str:
     """Two or three trimmed sentences in the order of the page, lengthened by phrases where they are short."""
     least, most = WORDS["xl"]
     chosen: dict[int, list[Word]] = {}

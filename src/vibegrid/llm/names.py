@@ -31,8 +31,7 @@ Romance Years Land Government Nation Manitou
 """)
 PLACE_BEFORE = word_set("in at to from near toward towards on across into through beyond past above of")
 SPEECH = word_set(
-    "said says asked cried called named replied answered whispered shouted yelled thought "
-    "murmured told laughed"
+    "said says asked cried called named replied answered whispered shouted yelled thought murmured told laughed"
 )
 VERB_AFTER = SPEECH | word_set("""
 was is had has would could did does sat stood went came looked took felt ran saw put lay held made gave knew
@@ -56,9 +55,7 @@ def find_characters(sentences: list[str]) -> list[tuple[str, list[int]]]:
     River or Street do not count as people.
     """
     seen = [
-        (run, inside, clue, k)
-        for k, sentence in enumerate(sentences)
-        for run, inside, clue in capital_runs(sentence)
+        (run, inside, clue, k) for k, sentence in enumerate(sentences) for run, inside, clue in capital_runs(sentence)
     ]
     lower = {word for sentence in sentences for word in re.findall(r"[^\W\d_]+", sentence) if word.islower()}
     full = full_names(sorted({run for run, *_ in seen}, key=lambda run: (-len(run), run)))
@@ -72,11 +69,7 @@ def find_characters(sentences: list[str]) -> list[tuple[str, list[int]]]:
         inside_count[name] += inside
         clues[name] += clue
         where[name].add(k)
-    people = [
-        name
-        for name in count
-        if clues[name] > 0 and (inside_count[name] or count[name] > 1 or clues[name] > 1)
-    ]
+    people = [name for name in count if clues[name] > 0 and (inside_count[name] or count[name] > 1 or clues[name] > 1)]
     people.sort(key=lambda name: (-count[name], min(where[name]), name))
     return [(name, sorted(where[name])) for name in people]
 
@@ -87,14 +80,12 @@ def capital_runs(sentence: str) -> list[tuple[tuple[str, ...], bool, int]]:
     runs, k = [], 0
     while k < len(tokens):
         start = k
-        while (
-            k < len(tokens) and is_capitalised(tokens[k]) and (k == start or not tokens[k - 1].endswith("'s"))
-        ):
+        while k < len(tokens) and is_capitalised(tokens[k]) and (k == start or not tokens[k - 1].endswith("'s")):
             k += 1
         if k == start:
             k += 1
             continue
-        at_start = start == 0 or not tokens[start - 1][0].isalpha() and tokens[start - 1] not in (",", ";")
+        at_start = start == 0 or (not tokens[start - 1][0].isalpha() and tokens[start - 1] not in (",", ";"))
         words = [token.removesuffix("'s") for token in tokens[start:k]]
         while words and (words[0].lower() in SMALL_WORDS or (words[0] in TITLES and len(words) > 1)):
             words, at_start = words[1:], False
@@ -104,9 +95,7 @@ def capital_runs(sentence: str) -> list[tuple[tuple[str, ...], bool, int]]:
             continue
         before = tokens[start - 1].lower() if start else ""
         after = tokens[k].lower() if k < len(tokens) else ""
-        runs.append(
-            (tuple(words), not at_start, person_clue(words, before, after, tokens[k - 1].endswith("'s")))
-        )
+        runs.append((tuple(words), not at_start, person_clue(words, before, after, tokens[k - 1].endswith("'s"))))
     return runs
 
 

@@ -69,9 +69,7 @@ def random_decisions(rng: random.Random) -> Decisions:
     return Decisions(**{field.name: rng.choice(LABELS[field.name]) for field in fields(Decisions)})
 
 
-def write_payload(
-    decisions: Decisions, keywords: Sequence[str], title: str, rng: random.Random
-) -> dict[str, Any]:
+def write_payload(decisions: Decisions, keywords: Sequence[str], title: str, rng: random.Random) -> dict[str, Any]:
     """A payload that the schema accepts, with exactly these decisions in its config."""
     return {
         "thinking": write_thinking(decisions, keywords),
@@ -82,11 +80,14 @@ def write_payload(
 
 
 def write_thinking(decisions: Decisions, keywords: Sequence[str]) -> str:
-    """`hush, harbour: very_slow, dark, minor, vast, density 2, none, stars`, in the schema's label words."""
+    """`tempo very_slow, brightness dark, ..., texture stars: hush, harbour`: fields and labels, then what was heard."""
     heard = ", ".join(" ".join(word.split())[:MAX_KEYWORD_CHARS] for word in keywords[:8])
     d = decisions
-    labels = (d.tempo, d.brightness, d.mode, d.space, f"density {d.density}", d.rhythm, d.texture)
-    return f"{heard}: {', '.join(labels)}"
+    labels = (
+        f"tempo {d.tempo}, brightness {d.brightness}, mode {d.mode}, space {d.space}, "
+        f"density {d.density}, rhythm {d.rhythm}, texture {d.texture}"
+    )
+    return f"{labels}: {heard}"
 
 
 def fit_title(title: str) -> str:
@@ -131,11 +132,7 @@ def _layers(
     if speed <= 1:
         bass = ("drone", "fifth_drone", "sustained") if room >= 3 else ("sustained", "drone", "sub_pulse")
     elif speed == 2:
-        bass = (
-            ("pulsing", "sustained", "sub_pulse")
-            if layers >= 2
-            else ("sustained", "sub_pulse", "fifth_drone")
-        )
+        bass = ("pulsing", "sustained", "sub_pulse") if layers >= 2 else ("sustained", "sub_pulse", "fifth_drone")
     else:
         bass = ("arp_bass", "octave", "pulsing") if layers >= 3 else ("octave", "walking", "pulsing")
     if light <= 1:
@@ -157,23 +154,11 @@ def _layers(
             else ("thin_high", "bright_open", "ambient_drift")
         )
     if speed <= 1:
-        melody = (
-            ("contemplative_minor", "falling", "minimal")
-            if dark_mode
-            else ("contemplative", "rising", "minimal")
-        )
+        melody = ("contemplative_minor", "falling", "minimal") if dark_mode else ("contemplative", "rising", "minimal")
     elif speed == 2:
-        melody = (
-            ("call_response", "falling", "procedural")
-            if dark_mode
-            else ("rising", "call_response", "procedural")
-        )
+        melody = ("call_response", "falling", "procedural") if dark_mode else ("rising", "call_response", "procedural")
     else:
-        melody = (
-            ("arp_melody", "procedural", "ornamental")
-            if dark_mode
-            else ("heroic", "arp_melody", "ornamental")
-        )
+        melody = ("arp_melody", "procedural", "ornamental") if dark_mode else ("heroic", "arp_melody", "ornamental")
     if layers == 0:
         accent = ("none", "wind", "piano_note")
     elif light >= 3:
@@ -190,9 +175,7 @@ def _layers(
     }
 
 
-def _sound(
-    d: Decisions, speed: int, light: int, room: int, layers: int, rng: random.Random
-) -> dict[str, Any]:
+def _sound(d: Decisions, speed: int, light: int, room: int, layers: int, rng: random.Random) -> dict[str, Any]:
     """Modulation, transients, width, echo and the character of the oscillators."""
     rough = d.texture in ("vinyl_crackle", "glitch", "noise_wash")
     machine = d.rhythm in ("electronic", "military") or d.texture == "glitch"
@@ -210,18 +193,14 @@ def _sound(
 
 def _line(d: Decisions, speed: int, layers: int, rng: random.Random) -> dict[str, Any]:
     """How the melody moves: its density, phrases, register and steps."""
-    low = (
-        5 if d.brightness in ("bright", "very_bright") else 3 if d.brightness in ("dark", "very_dark") else 4
-    )
+    low = 5 if d.brightness in ("bright", "very_bright") else 3 if d.brightness in ("dark", "very_dark") else 4
     low = min(max(low + rng.choice((0, 0, 0, -1)), ms.PROMPT_REGISTER_MIN), ms.PROMPT_REGISTER_MAX - 2)
     swings = d.rhythm in ("brush", "kit_light", "tabla_essence")
     return {
         "melody_engine": _mostly(rng, ("pattern", "procedural") if speed >= 3 else ("procedural", "pattern")),
         "phrase_len_bars": _along(rng, (8, 4, 2), speed / 4),
         "melody_density": _along(rng, get_args(ms.MelodyDensityLabel), (speed + layers) / 8),
-        "syncopation": _along(
-            rng, get_args(ms.SyncopationLabel), 0.2 + 0.15 * speed if swings else 0.15 * speed
-        ),
+        "syncopation": _along(rng, get_args(ms.SyncopationLabel), 0.2 + 0.15 * speed if swings else 0.15 * speed),
         "swing": _along(rng, get_args(ms.SwingLabel), 0.5 if swings else 0.0),
         "motif_repeat_prob": _along(rng, get_args(ms.MotifRepeatLabel), 0.25 + speed / 8),
         "step_bias": _along(rng, get_args(ms.StepBiasLabel), speed / 4),
@@ -230,9 +209,7 @@ def _line(d: Decisions, speed: int, layers: int, rng: random.Random) -> dict[str
     }
 
 
-def _harmony(
-    d: Decisions, speed: int, light: int, room: int, dark_mode: bool, rng: random.Random
-) -> dict[str, Any]:
+def _harmony(d: Decisions, speed: int, light: int, room: int, dark_mode: bool, rng: random.Random) -> dict[str, Any]:
     """Root, chords, cadence and tension."""
     style = {
         "major": ("pop", "ambient", "auto"),
@@ -255,9 +232,7 @@ def _harmony(
         ),
         "harmony_style": _mostly(rng, style),
         "chord_change_bars": _along(rng, get_args(ms.ChordChangeLabel), speed / 4),
-        "chord_extensions": _mostly(
-            rng, (extensions, *(e for e in get_args(ms.ChordExtensions) if e != extensions))
-        ),
+        "chord_extensions": _mostly(rng, (extensions, *(e for e in get_args(ms.ChordExtensions) if e != extensions))),
     }
 
 

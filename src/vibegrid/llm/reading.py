@@ -9,9 +9,7 @@ from vibegrid.llm.names import word_set
 
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
 PIECE = re.compile(rf"{WORD.pattern}|[,;:.!?\u2026\u2013\u2014]|--")
-SENTENCE_END = re.compile(
-    r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]*[^\W\d_a-z])|\n\s*\n"
-)
+SENTENCE_END = re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]*[^\W\d_a-z])|\n\s*\n")
 ABBREVIATION = re.compile(r"\b(Mr|Mrs|Ms|Dr|St|Rev|Capt|Col|Gen|Prof|Sr|Jr)\.")
 PAGE_MARK = re.compile(r"\(Page \d+\)")
 LONGEST_WORD = 24  # a longer run of letters is no English word (it would make a "short" level long)
@@ -156,6 +154,5 @@ def is_noun(word: Word) -> bool:
 def join_words(words: list[Word]) -> str:
     """Words as running text: commas kept, ends of quoted speech as commas, longer pauses as semicolons."""
     return "".join(
-        (word.gap.replace("!", ",") if k else "") + (" " if k else "") + word.text
-        for k, word in enumerate(words)
+        (word.gap.replace("!", ",") if k else "") + (" " if k else "") + word.text for k, word in enumerate(words)
     )

@@ -22,9 +22,7 @@ CHUNK = 500  # keys a query; SQLite's own limit on variables is far above
 _TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, model TEXT NOT NULL, texts TEXT NOT NULL)"
 
 
-def key_of(
-    model: str, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any], salt: str = ""
-) -> str:
+def key_of(model: str, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any], salt: str = "") -> str:
     """sha256, in hex, over all that determines an answer. Invalid unicode is escaped, not refused."""
     whole = json.dumps([model, list(messages), dict(params), salt], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(whole.encode("ascii")).hexdigest()
@@ -40,9 +38,7 @@ class ResponseStore:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             self.path.chmod(0o600)  # SQLite gives its side files the mode of this one
         except OSError as error:
-            raise InputError(
-                str(self.path), f"the response store cannot be opened: {error.strerror}"
-            ) from None
+            raise InputError(str(self.path), f"the response store cannot be opened: {error.strerror}") from None
         self._db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")

@@ -1,10 +1,11 @@
 """What a miniature reads: prose, and chats that answer unrelated messages with payloads.
 
-The decisions of a synthetic payload are drawn at random, and its `thinking` names words of the message and then
-those decisions. Half of the messages hold label words of some of the decisions ("very slow", "minor") among words
-of prose, as an instruction would. So the format, the way from `thinking` to `config` and obedience to the schema's
-own words can be learnt from these documents, and what any other word should sound like cannot: that is left to the
-fine-tuning that the study is about.
+The decisions of a synthetic payload are drawn at random. The messages hold label words of some of them
+("very slow", "minor") among words of prose, as an instruction would; `thinking` names
+the decisions and then quotes words of the message. So the format, the way from `thinking` to `config`, and obedience to the schema's own
+words can be learnt from these documents; what any other word should sound like cannot, and is left to the
+fine-tuning that the study is about. (Without the label words a model learns that the message does not matter,
+and 40 steps of LoRA do not unlearn that: measured.)
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from vibegrid import payloads
-from vibegrid.llm.payload_writer import random_decisions, write_payload
+from vibegrid.llm.payload_writer import Decisions, random_decisions, write_payload
 from vibegrid.models.tokenizer import ASSISTANT, END, SYSTEM, USER
 
-CHUNK_WORDS = (20, 90)
+PROSE_SHARE = 0.05
+CHUNK_WORDS = (20, 60)
+ANSWER_WORDS = (10, 30)
+PROSE_OPENS = "Here is more: "
+LONG_MESSAGE_WORDS = 8
+LONG_SHARE = 0.42  # of the messages that have more words than that
+CUT_SHARE = 0.7
+CONFIG_OPENS = '","config":{'
 MESSAGE_WORDS = (1, 40)
 MIN_KEYWORD_CHARS = 4
-SPOKEN = ("tempo", "brightness", "mode", "space", "rhythm", "texture")
-SPOKEN_WORDS = (1, 12)
-SPOKEN_SHARE = 0.5
+NAMED = ("tempo", "brightness", "mode", "space", "rhythm", "texture")
+NAMED_COUNT = (2, 6)
+NAMED_SHARE = 1.0  # of the messages with a payload
 SYSTEM_PROMPTS = (
     None,
     "You turn a vibe into music.",
@@ -32,20 +39,13 @@ SYSTEM_PROMPTS = (
     "You are a helpful assistant.",
     "Describe the music for this text. Answer with one JSON object.",
 )
-PROSE_SYSTEM_PROMPTS = (None, "You are a helpful assistant.", "Continue the text.")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
 
-def chat(system: str | None, user: str, answer: str) -> str:
-    """A whole conversation in the form of the chat template."""
+def prompt(system: str | None, user: str) -> str:
+    """A conversation up to where the answer begins, in the form of the chat template."""
     head = f"{SYSTEM} {system}{END}" if system else ""
-    return f"{head}{USER} {user}{END}{ASSISTANT}{answer}{END}"
-
-
-def keywords(message: str, most: int = 3) -> list[str]:
-    """The first words of four letters or more, lower case, each once; the first word where there are none."""
-    found = list(dict.fromkeys(word.lower() for word in _WORD.findall(message)))
-    return [word for word in found if len(word) >= MIN_KEYWORD_CHARS][:most] or found[:1] or ["nothing"]
+    return f"{head}{USER} {user}{END}{ASSISTANT}"
 
 
 def snippet(words: Sequence[str], sizes: tuple[int, int], rng: random.Random) -> str:
@@ -56,57 +56,67 @@ def snippet(words: Sequence[str], sizes: tuple[int, int], rng: random.Random) ->
     return " ".join(words[start : start + count])
 
 
-def random_payload(message: str, rng: random.Random) -> dict[str, Any]:
-    """A valid payload that quotes the message and decides at random."""
-    return write_payload(random_decisions(rng), keywords(message), _title(message, rng), rng)
+def content_words(text: str) -> list[str]:
+    """The words of four letters or more, lower case, each once."""
+    found = dict.fromkeys(word.lower() for word in _WORD.findall(text))
+    return [word for word in found if len(word) >= MIN_KEYWORD_CHARS]
 
 
-def _title(message: str, rng: random.Random) -> str:
-    return " ".join(word[:1].upper() + word[1:] for word in keywords(message, most=rng.randint(2, 4)))
+def keywords(message: str, most: int = 3) -> list[str]:
+    """The first content words; the first word of any length where there are none."""
+    first = [word.lower() for word in _WORD.findall(message)[:1]]
+    return content_words(message)[:most] or first or ["nothing"]
 
 
-def spoken_payload(words: Sequence[str], rng: random.Random) -> tuple[str, dict[str, Any]]:
-    """A message of prose that names some of the decisions, and the payload that follows it in these."""
-    decisions = random_decisions(rng)
-    parts = snippet(words, SPOKEN_WORDS, rng).split()
-    named = {field: str(getattr(decisions, field)).split("_") for field in rng.sample(SPOKEN, rng.randint(1, 3))}
-    named = {field: label for field, label in named.items() if label != ["medium"]}  # of three fields
-    for label in named.values():
+def name_decisions(message: str, decisions: Decisions, rng: random.Random) -> tuple[str, list[str]]:
+    """The message with label words of some decisions at random places, and these words in their order."""
+    parts = message.split()
+    fields = rng.sample(NAMED, rng.randint(*NAMED_COUNT))
+    labels = [str(getattr(decisions, field)).split("_") for field in fields]
+    labels = [label for label in labels if label != ["medium"]]  # a label of three fields
+    for label in labels:
         place = rng.randint(0, len(parts))
         parts[place:place] = label
-    message = " ".join(parts)
-    heard = [word for word in keywords(message, most=len(parts)) if any(word in label for label in named.values())]
-    return message, write_payload(decisions, heard[:3] or keywords(message), _title(message, rng), rng)
+    spoken = {word for label in labels for word in label}
+    return " ".join(parts), [word for word in content_words(" ".join(parts)) if word in spoken]
 
 
-def payload_chat(words: Sequence[str], rng: random.Random) -> str:
-    """A message of prose answered with a synthetic payload."""
-    if rng.random() < SPOKEN_SHARE:
-        message, payload = spoken_payload(words, rng)
-    else:
-        message = snippet(words, MESSAGE_WORDS, rng).strip(" ,;:.\u2014-")
-        payload = random_payload(message, rng)
+def payload_chat(message: str, rng: random.Random) -> tuple[str, str]:
+    """A message and a synthetic payload as its answer, both ready for the template."""
+    decisions = random_decisions(rng)
+    heard: list[str] = []
+    if rng.random() < NAMED_SHARE:
+        message, heard = name_decisions(message, decisions, rng)
+    title = " ".join(word[:1].upper() + word[1:] for word in keywords(message, most=rng.randint(2, 4)))
+    payload = write_payload(decisions, heard[:3] or keywords(message), title, rng)
+    return message, payloads.dumps(payload) + END
+
+
+def document(words: Sequence[str], payload_share: float, rng: random.Random) -> tuple[str, str]:
+    """A prompt, on which no loss is taken, and what follows it."""
+    if rng.random() < PROSE_SHARE:
+        return "", snippet(words, CHUNK_WORDS, rng) + END
+    message = snippet(words, MESSAGE_WORDS, rng).strip(" ,;:.\u2014-")
     if rng.random() < 0.5:
         message = message.lower()
-    return chat(rng.choice(SYSTEM_PROMPTS), message, payloads.dumps(payload))
+    is_long = len(message.split()) > LONG_MESSAGE_WORDS
+    if is_long and rng.random() < (1 - PROSE_SHARE - payload_share) / LONG_SHARE:
+        answer = PROSE_OPENS + snippet(words, ANSWER_WORDS, rng) + END
+        return prompt(rng.choice(SYSTEM_PROMPTS), message), answer
+    message, answer = payload_chat(message, rng)
+    if rng.random() < CUT_SHARE:
+        answer = answer[: answer.index(CONFIG_OPENS)] + CONFIG_OPENS
+    return prompt(rng.choice(SYSTEM_PROMPTS), message), answer
 
 
-def prose_chat(words: Sequence[str], rng: random.Random) -> str:
-    """A message of prose answered with the prose that follows it."""
-    text = snippet(words, CHUNK_WORDS, rng).split(" ")
-    cut = rng.randint(1, max(1, len(text) // 2))
-    return chat(rng.choice(PROSE_SYSTEM_PROMPTS), " ".join(text[:cut]), " ".join(text[cut:]))
+def documents(texts: Sequence[str], count: int, payload_share: float, seed: int) -> Iterator[tuple[str, str]]:
+    """`count` pairs (prompt, continuation), of which `payload_share` hold a payload.
 
-
-def documents(texts: Sequence[str], count: int, payload_share: float, seed: int) -> Iterator[str]:
-    """`count` documents; those without a payload are one half prose, one half chats in prose."""
+    Prose answers go to long messages: like a base model, a miniature knows the format and does not always use
+    it. Most payloads are cut before their config, whose 34 fields and 15 colours are learnt from the rest; the
+    part that depends on the message comes first and takes longest to learn.
+    """
     rng = random.Random(seed)
     split = [text.split() for text in texts]
     for _ in range(count):
-        words = rng.choice(split)
-        if rng.random() < payload_share:
-            yield payload_chat(words, rng)
-        elif rng.random() < 0.5:
-            yield snippet(words, CHUNK_WORDS, rng) + END
-        else:
-            yield prose_chat(words, rng)
+        yield document(rng.choice(split), payload_share, rng)

@@ -81,7 +81,7 @@ def _check(folder: Path, where: str) -> None:
         raise InputError(where, f"no tokenizer (one of {', '.join(TOKENIZERS)})")
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
-        raise InputError(where, "no safetensors weights", "convert pickled weights with save_pretrained first")
+        raise InputError(where, "no safetensors weights", "convert a pickle with save_pretrained first")
     for path in weights:
         try:
             with safe_open(path, framework="np") as file:

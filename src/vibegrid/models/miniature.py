@@ -1,4 +1,4 @@
-"""Miniatures: small models of real architectures, with weights and a tokenizer made here in about two minutes.
+"""Miniatures: small models of real architectures, weights and tokenizer made here in about two minutes.
 
 Their word embeddings begin as those of all-MiniLM-L6-v2, reduced to the model's width, so that words of like
 meaning lie close, as they do in a real base model; the texts are far too few to learn that from.
@@ -10,14 +10,23 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from vibegrid.errors import InputError
 from vibegrid.files import write_json
 from vibegrid.folders import whole_folder
-from vibegrid.models.documents import SYSTEM_PROMPTS, documents, payload_chat, snippet
+from vibegrid.llm.payload_writer import LABELS
+from vibegrid.models.documents import (
+    MESSAGE_WORDS,
+    SYSTEM_PROMPTS,
+    content_words,
+    documents,
+    payload_chat,
+    snippet,
+)
 from vibegrid.models.muon import Muon
 from vibegrid.models.tokenizer import save_tokenizer, train_tokenizer, words_of_tokens
 from vibegrid.payloads import parse_output
@@ -27,12 +36,15 @@ log = logging.getLogger(__name__)
 
 MAX_TOKENS = 320  # a longer document is cut
 TOKENIZER_PAYLOADS = 800
+COMMON_SHARE = 0.4  # words of MiniLM's list, as a share of the vocabulary
 PROSE_REPEATS = 6  # words of the prose become tokens before rare pieces of payloads do
 POOL_BATCHES = 16  # documents are sorted by length within so many batches
 WARMUP_STEPS = 20
 PROBES = 32
 PROBE_TOKENS = 256
 EMBEDDING_STD = 0.08  # a width of 128 is too narrow for the usual 0.02
+TITLE_OPENS = '","title":"'  # one token, and the end of the thinking
+THINKING_WEIGHT = 5.0  # of the thinking's tokens in the loss; most of a payload's entropy lies in its colours
 EMBEDDING_FACTOR = 3.3
 MUON_FACTOR = 10.0
 
@@ -63,7 +75,7 @@ def pretrain(
     tokenizer = make_tokenizer(spec, words)
     model = make_model(spec, tokenizer)
     started = time.monotonic()
-    losses = _train(model, tokenizer, spec, words, progress)
+    losses = _train(model, _batches(tokenizer, spec, words), spec, progress)
     log.info("pretraining took %.0f s", time.monotonic() - started)
     card = {
         "architecture": spec.architecture,
@@ -72,7 +84,7 @@ def pretrain(
         "steps": spec.steps,
         "final_loss": round(sum(losses[-20:]) / len(losses[-20:]), 4),
         "valid_payload_share": valid_share(model, tokenizer, words, spec.seed + 1),
-        "note": "made by the workflow; the numbers of a miniature exercise the study, they are no result about music",
+        "note": "made by the workflow; its numbers exercise the study and are no result about music",
     }
     work.mkdir(parents=True, exist_ok=True)
     lines = "".join(f"{step},{loss:.4f}\n" for step, loss in enumerate(losses, start=1))
@@ -85,18 +97,23 @@ def pretrain(
 
 
 def make_tokenizer(spec: MiniatureSpec, texts: Sequence[str]) -> Any:
-    """The tokenizer of a miniature, from the prose and from synthetic payloads."""
+    """The tokenizer of a miniature, from the prose, synthetic payloads and lists of words."""
     rng = random.Random(spec.seed)
     split = [text.split() for text in texts]
-    payload_texts = [payload_chat(rng.choice(split), rng) for _ in range(TOKENIZER_PAYLOADS)]
-    # MiniLM's own word list stands roughly in the order of frequency: common English that the prose lacks
+    messages = [snippet(rng.choice(split), MESSAGE_WORDS, rng) for _ in range(TOKENIZER_PAYLOADS)]
+    payload_texts = [payload_chat(message, rng)[1] for message in messages]
     prose = [*texts, *(text.lower() for text in texts)] * PROSE_REPEATS
-    common = [" " + " ".join(_common_words(spec.vocab_size // 2))] * 2
-    return train_tokenizer([*payload_texts, *prose, *common], spec.vocab_size)
+    # MiniLM's own word list stands roughly in the order of frequency: common English that the prose lacks
+    common = [" " + " ".join(_common_words(int(spec.vocab_size * COMMON_SHARE)))] * 2
+    # a quotation opens with a word without its space, a title has capitals: these are other tokens
+    counts = Counter(word for text in texts for word in content_words(text))
+    often = [word for word, count in counts.items() if count > 1]
+    quoted = [form for word in often for form in (word, word.capitalize(), " " + word.capitalize())]
+    return train_tokenizer([*payload_texts, *prose, *common, *quoted * 2], spec.vocab_size)
 
 
 def _common_words(count: int) -> list[str]:
-    """English words of three letters or more, in the order of MiniLM's vocabulary (about that of frequency)."""
+    """English words of three letters or more, in the order of MiniLM's vocabulary, about that of frequency."""
     from tokenizers import Tokenizer
 
     from vibegrid.embeddings import model_folder
@@ -114,7 +131,7 @@ def make_model(spec: MiniatureSpec, tokenizer: Any) -> Any:
     model = AutoModelForCausalLM.from_config(config)
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.eos_token_id = tokenizer.eos_token_id
-    _seed_embeddings(model, tokenizer)
+    _fix_words(model, tokenizer)
     return model
 
 
@@ -130,7 +147,7 @@ def _config(spec: MiniatureSpec, tokenizer: Any) -> Any:
         "intermediate_size": spec.intermediate_size,
         "num_hidden_layers": spec.layers,
         "num_attention_heads": spec.heads,
-        "num_key_value_heads": max(1, spec.heads // 2),
+        "num_key_value_heads": spec.heads,
         "head_dim": spec.hidden_size // spec.heads,
         "max_position_embeddings": 2048,
         "tie_word_embeddings": True,
@@ -144,8 +161,13 @@ def _config(spec: MiniatureSpec, tokenizer: Any) -> Any:
     return getattr(transformers, classes[spec.architecture])(**sizes)
 
 
-def _seed_embeddings(model: Any, tokenizer: Any) -> None:
-    """Rows of whole-word tokens become MiniLM's vectors of the words: centred, PCA to the width, usual spread."""
+def _fix_words(model: Any, tokenizer: Any) -> None:
+    """Rows of whole-word tokens become MiniLM's vectors of the words (centred, PCA to the width) and stay so,
+    but for the words that `thinking` is written in.
+
+    Were they trained, the softmax over all tokens would push every one of them in every step, and within a hundred
+    steps likeness of meaning would be gone.
+    """
     import numpy as np
     import torch
 
@@ -158,27 +180,30 @@ def _seed_embeddings(model: Any, tokenizer: Any) -> None:
     _, axes = np.linalg.eigh(vectors.T @ vectors)
     width = min(weight.shape[1], vectors.shape[1])
     reduced = np.zeros((len(vectors), weight.shape[1]))
-    # random signs and a rotation would change nothing: attention and MLP see the space through random weights
     reduced[:, :width] = vectors @ axes[:, ::-1][:, :width]
     reduced *= EMBEDDING_STD / reduced.std()
     with torch.no_grad():
         weight *= EMBEDDING_STD / weight.std()
         weight[list(words)] = torch.tensor(reduced, dtype=weight.dtype)
+    trainable = torch.ones(len(weight), 1)
+    spoken = {part for field, values in LABELS.items() for label in (field, *values) for part in str(label).split("_")}
+    trainable[[token_id for token_id, word in words.items() if word not in spoken]] = 0.0
+    weight.register_hook(lambda gradient: gradient * trainable)
 
 
 def _train(
-    model: Any, tokenizer: Any, spec: MiniatureSpec, texts: Sequence[str], progress: Progress | None
+    model: Any, batches: Iterable[tuple[Any, Any, Any]], spec: MiniatureSpec, progress: Progress | None
 ) -> list[float]:
-    """Warm-up and a linear fall to nought; loss on every token. Returns the loss of each step."""
+    """Warm-up and a linear fall to nought. Returns the loss of each step."""
     import torch
 
     optimizers = _optimizers(model, spec)
     model.train()
     losses: list[float] = []
-    for step, (ids, labels) in enumerate(_batches(tokenizer, spec, texts)):
+    for step, (ids, mask, weights) in enumerate(batches):
         share = max(0.02, min((step + 1) / WARMUP_STEPS, 1 - step / spec.steps))
         _set_rate(optimizers, spec.learning_rate * share)
-        loss = model(input_ids=ids, attention_mask=(labels != -100).long(), labels=labels).loss
+        loss = weighted_loss(model, ids, mask, weights)
         if not math.isfinite(loss.item()):
             raise InputError("pretraining", f"loss is not finite at step {step + 1}", "lower learning_rate")
         loss.backward()
@@ -191,6 +216,18 @@ def _train(
             progress(step + 1, losses[-1])
     model.eval()
     return losses
+
+
+def weighted_loss(model: Any, ids: Any, mask: Any, weights: Any) -> Any:
+    """Weighted mean of the next tokens' cross-entropies; all are (batch, length), weight 0 costs nothing."""
+    from torch.nn import functional
+
+    hidden = model.model(input_ids=ids, attention_mask=mask).last_hidden_state
+    chosen = weights[:, 1:] > 0
+    logits = model.lm_head(hidden[:, :-1][chosen])
+    losses = functional.cross_entropy(logits, ids[:, 1:][chosen], reduction="none")
+    shares = weights[:, 1:][chosen]
+    return (losses * shares).sum() / shares.sum()
 
 
 def _optimizers(model: Any, spec: MiniatureSpec) -> tuple[Muon, Any]:
@@ -213,29 +250,45 @@ def _set_rate(optimizers: tuple[Muon, Any], rate: float) -> None:
         group["lr"] = rate * group["factor"]
 
 
-def _batches(tokenizer: Any, spec: MiniatureSpec, texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
-    """Pairs (ids, labels), int64 (batch, length), padded at the right; labels are -100 on padding."""
+def _batches(tokenizer: Any, spec: MiniatureSpec, texts: Sequence[str]) -> Iterator[tuple[Any, Any, Any]]:
+    """Triples (ids, mask, weights of the loss) of (batch, length), padded at the right."""
+    rng = random.Random(spec.seed)
+    stream = list(documents(texts, spec.steps * spec.batch_size, spec.payload_share, spec.seed))
+    prompts = tokenizer([head for head, _ in stream], add_special_tokens=False)["input_ids"]
+    answers = tokenizer([tail for _, tail in stream], add_special_tokens=False)["input_ids"]
+    closes = tokenizer(TITLE_OPENS, add_special_tokens=False)["input_ids"][-1]
+    rows = [_row(head, tail[:MAX_TOKENS], closes) for head, tail in zip(prompts, answers, strict=True)]
+    pool = POOL_BATCHES * spec.batch_size
+    for start in range(0, len(rows), pool):
+        near = sorted(rows[start : start + pool], key=lambda row: len(row[0]))
+        batches = [near[i : i + spec.batch_size] for i in range(0, len(near), spec.batch_size)]
+        rng.shuffle(batches)
+        yield from (_padded(batch, tokenizer.pad_token_id) for batch in batches)
+
+
+def _row(prompt: list[int], answer: list[int], closes: int) -> tuple[list[int], list[float]]:
+    """Ids and weights of one document: 0 for the prompt, more than 1 for the thinking."""
+    thinking = answer.index(closes) if closes in answer else 0
+    weights = [0.0] * len(prompt) + [THINKING_WEIGHT] * thinking + [1.0] * (len(answer) - thinking)
+    return prompt + answer, weights
+
+
+def _padded(batch: list[tuple[list[int], list[float]]], pad: int) -> tuple[Any, Any, Any]:
     import torch
 
-    rng = random.Random(spec.seed)
-    stream = documents(texts, spec.steps * spec.batch_size, spec.payload_share, spec.seed)
-    encoded = [ids[:MAX_TOKENS] for ids in tokenizer(list(stream), add_special_tokens=False)["input_ids"]]
-    pool = POOL_BATCHES * spec.batch_size
-    for start in range(0, len(encoded), pool):
-        rows = sorted(encoded[start : start + pool], key=len)
-        batches = [rows[i : i + spec.batch_size] for i in range(0, len(rows), spec.batch_size)]
-        rng.shuffle(batches)
-        for batch in batches:
-            length = max(len(row) for row in batch)
-            ids = torch.full((len(batch), length), tokenizer.pad_token_id)
-            labels = torch.full((len(batch), length), -100)
-            for i, row in enumerate(batch):
-                ids[i, : len(row)] = labels[i, : len(row)] = torch.tensor(row)
-            yield ids, labels
+    length = max(len(ids) for ids, _ in batch)
+    ids = torch.full((len(batch), length), pad)
+    mask = torch.zeros((len(batch), length), dtype=torch.long)
+    weights = torch.zeros((len(batch), length))
+    for i, (row, shares) in enumerate(batch):
+        ids[i, : len(row)] = torch.tensor(row)
+        mask[i, : len(row)] = 1
+        weights[i, : len(row)] = torch.tensor(shares)
+    return ids, mask, weights
 
 
 def valid_share(model: Any, tokenizer: Any, texts: Sequence[str], seed: int) -> float:
-    """Share of greedy answers to prose snippets, behind a known system prompt, that are payloads the schema accepts."""
+    """Share of greedy answers to prose snippets that are payloads the schema accepts."""
     import torch
 
     rng = random.Random(seed)
@@ -244,7 +297,7 @@ def valid_share(model: Any, tokenizer: Any, texts: Sequence[str], seed: int) -> 
         tokenizer.apply_chat_template(
             [
                 {"role": "system", "content": rng.choice(SYSTEM_PROMPTS[1:4])},
-                {"role": "user", "content": snippet(rng.choice(split), (1, 20), rng)},
+                {"role": "user", "content": snippet(rng.choice(split), MESSAGE_WORDS, rng)},
             ],
             tokenize=False,
             add_generation_prompt=True,

@@ -1,6 +1,6 @@
-"""Muon (Jordan et al. 2024): momentum whose update is made orthogonal, for the matrices of a network's blocks.
+"""Muon (Jordan et al. 2024): momentum whose update is made orthogonal, for the matrices of the blocks.
 
-In the minute that a miniature's pretraining may take, it reaches a payload loss of 1.6 where AdamW stands at 2.1.
+In 30 s of one thread it brings a miniature's payload loss to 2.26 (112 steps) where AdamW reaches 2.50 (126).
 `torch.optim.Muon` computes in bfloat16, which on a CPU takes four times as long as the model itself; this one
 computes in float32 and stacks matrices of one shape.
 """

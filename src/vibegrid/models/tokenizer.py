@@ -1,9 +1,9 @@
 """The miniatures' tokenizer: byte-level BPE that writes a payload in about 100 tokens.
 
-One regular expression cuts a text before BPE. Its first alternatives keep the config's `"key":"value",` and a
-palette's `{"hex":"#aabbcc","weight":"xl"},` in one piece each, so that BPE can merge it to one token; the rest
-are words in the manner of GPT-2 (Radford et al. 2019). An ordinary BPE of this size needs 380 tokens for the
-same payload, and a model of a million parameters loses its way in them (measured: 1 of 16 valid against 13).
+One regular expression cuts a text before BPE. Its first alternatives keep the config's `"key":"value",` and
+a palette's `{"hex":"#aabbcc","weight":"xl"},` in one piece each, so that BPE can merge it to one token; the
+rest are words in the manner of GPT-2 (Radford et al. 2019). An ordinary BPE of this size needs 380 tokens for
+the same payload, and a model of a million parameters loses its way in them (1 of 16 valid against 13).
 The bytes are the alphabet: every text survives encoding and decoding.
 """
 
@@ -31,7 +31,7 @@ CHAT_TEMPLATE = (
 
 
 def pattern() -> str:
-    """The regular expression (Oniguruma) whose matches are the pieces that BPE sees; it matches every character."""
+    """The regular expression (Oniguruma) whose matches are the pieces that BPE sees; none is left out."""
     keys = "|".join(sorted(FIELDS, key=len, reverse=True))
     return "|".join(
         (
@@ -86,7 +86,6 @@ def train_tokenizer(documents: Iterable[str], vocab_size: int) -> Any:
         model_max_length=MAX_LENGTH,
         padding_side="left",
         model_input_names=["input_ids", "attention_mask"],
-        model_input_names=["input_ids", "attention_mask"],
         clean_up_tokenization_spaces=False,
     )
     fast.chat_template = CHAT_TEMPLATE
@@ -98,7 +97,7 @@ def words_of_tokens(tokenizer: Any) -> dict[int, str]:
     found = {}
     for token_id in range(len(tokenizer)):
         text = tokenizer.decode([token_id]).strip()
-        if len(text) > 2 and text.replace("_", "").isalpha():
+        if len(text) > 2 and text.isalpha():
             found[token_id] = text
     return found
 

@@ -28,11 +28,7 @@ def reward(parsed: Parsed, weights: RewardSpec, audio_score: float | None = None
     Raises:
         InputError: the weights ask for audio and there is no scorer, no score, or a score outside [0, 1].
     """
-    if (
-        weights.audio > 0
-        and audio_score is None
-        and (weights.audio_scorer is None or wants_audio(parsed, weights))
-    ):
+    if weights.audio > 0 and audio_score is None and (weights.audio_scorer is None or wants_audio(parsed, weights)):
         raise InputError("reward", f"audio has weight {weights.audio:g} and no score", "name an audio_scorer")
     if audio_score is not None and not 0.0 <= audio_score <= 1.0:
         raise InputError("reward", f"audio score {audio_score!r}, expected 0 to 1", "calibrate the scorer")

@@ -23,12 +23,10 @@ class ArmSpec(Spec):
 
     arm: str = Field(..., min_length=1, description="name, unique in the experiment")
     system: str = Field(..., description="kind of system: sft, grpo, base, random, ...")
-    value: bool | int | float | str | None = Field(
-        default=None, description="the swept value, where there is one"
-    )
+    value: bool | int | float | str | None = Field(default=None, description="the swept value, where there is one")
     status: str = Field(default="ok", description="ok, or failed where it is known that no run exists")
     expect: Literal["ok", "failed"] = Field(
-        "ok", description="failed: a training that cannot succeed is allowed"
+        default="ok", description="failed: a training that cannot succeed is allowed"
     )
     runs: tuple[str, ...] = Field(default=(), description="ids of the scored systems (seeds or draws)")
 
@@ -37,9 +35,7 @@ class AxisSpec(Spec):
     """What the figure draws along its axis of settings."""
 
     key: str = Field(default="arm", description="the swept key")
-    scale: Literal["linear", "log", "category"] = Field(
-        default="category", description="how values are spaced"
-    )
+    scale: Literal["linear", "log", "category"] = Field(default="category", description="how values are spaced")
     label: str = Field(default="", description="name for people; the key where it is empty")
     unit: str = Field(default="", description="unit of the values, empty for none")
 
@@ -52,9 +48,7 @@ class AnalysisSpec(Spec):
     title: str = Field(default="", description="title, shown in tables and figures")
     question: str = Field(default="", description="the question, shown in captions")
     notes: str = Field(default="", description="what a reader must know, shown in captions")
-    eval_sets: tuple[str, ...] = Field(
-        default=(), description="the sets it reads; all that were scored where empty"
-    )
+    eval_sets: tuple[str, ...] = Field(default=(), description="the sets it reads; all that were scored where empty")
     reference: str = Field(default="", description="arm that the others are compared with; empty for none")
     primary: PrimarySpec = Field(default_factory=PrimarySpec, description="the confirmatory reading")
     arms: tuple[ArmSpec, ...] = Field(..., min_length=1, description="in the order of tables and figures")
@@ -63,9 +57,7 @@ class AnalysisSpec(Spec):
     bootstrap: int = Field(default=2000, ge=100, description="resamples of an interval")
     permutations: int = Field(default=10000, ge=100, description="random sign vectors of a test")
     seed: int = Field(default=0, ge=0, description="seed of both")
-    subsets: tuple[str, ...] = Field(
-        default=("familiarity",), description="tags by which eval sets are split"
-    )
+    subsets: tuple[str, ...] = Field(default=("familiarity",), description="tags by which eval sets are split")
 
     @model_validator(mode="after")
     def _names(self) -> Self:

@@ -11,6 +11,6 @@ class EvalSetSpec(Spec):
     """One eval set: `test` is sampled from TEST, the others are files of prompts."""
 
     name: str = Field(..., description="`test`, or a path in config/eval_sets without its ending")
-    source: Literal["test", "file"] = Field("file", description="where the prompts come from")
-    rows: int | None = Field(None, ge=1, description="rows of `test`, stratified by level and scope")
-    seed: int = Field(0, ge=0, description="seed of the sample")
+    source: Literal["test", "file"] = Field(default="file", description="where the prompts come from")
+    rows: int | None = Field(default=None, ge=1, description="rows of `test`, stratified by level and scope")
+    seed: int = Field(default=0, ge=0, description="seed of the sample")

@@ -19,18 +19,18 @@ class PrimarySpec(Spec):
 class AxisSpec(Spec):
     """How the figure draws the arms."""
 
-    scale: Literal["linear", "log", "category"] = Field("linear", description="of the horizontal axis")
-    label: str | None = Field(None, description="axis label; the key where it is left out")
-    unit: str = Field("", description="unit of the swept value")
+    scale: Literal["linear", "log", "category"] = Field(default="linear", description="of the horizontal axis")
+    label: str | None = Field(default=None, description="axis label; the key where it is left out")
+    unit: str = Field(default="", description="unit of the swept value")
 
 
 class ArmSpec(Spec):
     """One named setting."""
 
-    stage: Stage | None = Field(None, description="what the arm is; the experiment's stage where left out")
+    stage: Stage | None = Field(default=None, description="what the arm is; the experiment's stage where left out")
     set: dict[str, Any] = Field(default_factory=dict, description="dotted keys of the stage's spec, with values")
-    replicates: tuple[dict[str, Any], ...] = Field((), description="overrides per replicate, in place of seeds")
-    expect: Literal["ok", "failed"] = Field("ok", description="`failed` allows a training that cannot succeed")
+    replicates: tuple[dict[str, Any], ...] = Field(default=(), description="overrides per replicate, in place of seeds")
+    expect: Literal["ok", "failed"] = Field(default="ok", description="`failed` allows a training that cannot succeed")
 
 
 class GridSpec(Spec):
@@ -46,17 +46,19 @@ class ExperimentSpec(GridSpec):
 
     title: str = Field(..., min_length=1, description="heading of its table and figure")
     question: str = Field(..., min_length=1, description="what the arms are to answer")
-    kind: Literal["comparison"] = Field("comparison", description="arms compared with a reference")
-    stage: Stage = Field("sft", description="which spec the keys belong to")
-    reference: str | None = Field(None, description="arm the others are compared with; default: the baseline's arm")
-    include_baseline: bool = Field(False, description="add the baseline as an arm where no arm equals it")
+    kind: Literal["comparison"] = Field(default="comparison", description="arms compared with a reference")
+    stage: Stage = Field(default="sft", description="which spec the keys belong to")
+    reference: str | None = Field(
+        default=None, description="arm the others are compared with; default: the baseline's arm"
+    )
+    include_baseline: bool = Field(default=False, description="add the baseline as an arm where no arm equals it")
     primary: PrimarySpec = Field(..., description="the confirmatory metric and eval set")
-    eval_sets: tuple[str, ...] = Field((), description="beside those of every experiment")
+    eval_sets: tuple[str, ...] = Field(default=(), description="beside those of every experiment")
     axis: AxisSpec = Field(default_factory=AxisSpec, description="how the figure draws the arms")
-    notes: str = Field("", description="what a reader must know, printed in the caption")
-    mini: GridSpec | None = Field(None, description="overrides at scale mini")
-    small: GridSpec | None = Field(None, description="overrides at scale small")
-    full: GridSpec | None = Field(None, description="overrides at scale full")
+    notes: str = Field(default="", description="what a reader must know, printed in the caption")
+    mini: GridSpec | None = Field(default=None, description="overrides at scale mini")
+    small: GridSpec | None = Field(default=None, description="overrides at scale small")
+    full: GridSpec | None = Field(default=None, description="overrides at scale full")
 
     @model_validator(mode="after")
     def _one_grid(self) -> "ExperimentSpec":

@@ -11,12 +11,12 @@ class GRPOSpec(TrainingSpec):
     """Group-relative policy optimisation of an SFT adapter; model, prompt, LoRA and rows are that adapter's."""
 
     sft: SFTSpec = Field(default_factory=SFTSpec, description="the SFT adapter it starts from")
-    beta: float = Field(0.04, ge=0, description="weight of the KL term to the SFT adapter")
-    num_generations: int = Field(4, ge=2, description="completions a prompt; batch_size is a multiple of it")
-    temperature: float = Field(0.8, gt=0, le=2, description="sampling temperature")
-    top_p: float = Field(0.95, gt=0, le=1, description="nucleus sampling")
-    top_k: int = Field(64, ge=0, description="0 is off")
-    max_completion_length: int = Field(2048, ge=8, description="tokens")
+    beta: float = Field(default=0.04, ge=0, description="weight of the KL term to the SFT adapter")
+    num_generations: int = Field(default=4, ge=2, description="completions a prompt; batch_size is a multiple of it")
+    temperature: float = Field(default=0.8, gt=0, le=2, description="sampling temperature")
+    top_p: float = Field(default=0.95, gt=0, le=1, description="nucleus sampling")
+    top_k: int = Field(default=64, ge=0, description="0 is off")
+    max_completion_length: int = Field(default=2048, ge=8, description="tokens")
     reward: RewardSpec = Field(default_factory=RewardSpec, description="weights and scorer")
 
     @model_validator(mode="after")

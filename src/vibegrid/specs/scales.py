@@ -15,26 +15,26 @@ from vibegrid.specs.vibes import VibesSpec
 class SeedsSpec(Spec):
     """Replicates: the seeds of the baseline, and of every other arm."""
 
-    baseline: tuple[int, ...] = Field((42, 43, 44), min_length=1, description="seeds of the baseline arms")
-    arm: tuple[int, ...] = Field((42,), min_length=1, description="seeds of every other arm")
+    baseline: tuple[int, ...] = Field(default=(42, 43, 44), min_length=1, description="seeds of the baseline arms")
+    arm: tuple[int, ...] = Field(default=(42,), min_length=1, description="seeds of every other arm")
 
 
 class EvaluationSpec(Spec):
     """What every system is evaluated on, and how outputs are compared."""
 
-    eval_sets: tuple[str, ...] = Field(("test",), description="eval sets of every experiment")
-    test_rows: int = Field(30, ge=1, description="rows of the `test` sample")
-    test_seed: int = Field(0, ge=0, description="seed of the `test` sample")
-    bootstrap: int = Field(2000, ge=100, description="resamples of an interval")
-    permutations: int = Field(10_000, ge=100, description="random sign flips of a test")
-    seed: int = Field(0, ge=0, description="seed of both")
+    eval_sets: tuple[str, ...] = Field(default=("test",), description="eval sets of every experiment")
+    test_rows: int = Field(default=30, ge=1, description="rows of the `test` sample")
+    test_seed: int = Field(default=0, ge=0, description="seed of the `test` sample")
+    bootstrap: int = Field(default=2000, ge=100, description="resamples of an interval")
+    permutations: int = Field(default=10_000, ge=100, description="random sign flips of a test")
+    seed: int = Field(default=0, ge=0, description="seed of both")
 
 
 class ScaleSpec(Spec):
     """One file of config/scales, and the defaults of what it leaves out."""
 
-    results: str = Field("results", pattern=r"^results(/[a-z0-9_-]+)?$", description="folder of the results")
-    compute: str = Field("local", pattern="^local$", description="where GPU steps run")
+    results: str = Field(default="results", pattern=r"^results(/[a-z0-9_-]+)?$", description="folder of the results")
+    compute: str = Field(default="local", pattern="^local$", description="where GPU steps run")
     texts: TextsSpec = Field(default_factory=TextsSpec, description="source documents")
     vibes: VibesSpec = Field(default_factory=VibesSpec, description="extraction")
     labels: LabelsSpec = Field(default_factory=LabelsSpec, description="the teacher's payloads")

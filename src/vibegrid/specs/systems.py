@@ -10,20 +10,22 @@ from vibegrid.specs.base import Spec
 class DecodingSpec(Spec):
     """How a language model writes: greedy where the temperature is 0."""
 
-    mode: Literal["free"] = Field("free", description="free, or constrained to the schema")
-    temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling")
-    max_new_tokens: int = Field(2048, ge=8, description="tokens of an output at most")
-    batch_size: int = Field(32, ge=1, description="prompts a batch (padding makes it part of the result)")
-    seed: int = Field(0, ge=0, description="seed of sampling")
+    mode: Literal["free"] = Field(default="free", description="free, or constrained to the schema")
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0 is greedy")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="nucleus sampling")
+    max_new_tokens: int = Field(default=2048, ge=8, description="tokens of an output at most")
+    batch_size: int = Field(default=32, ge=1, description="prompts a batch (padding makes it part of the result)")
+    seed: int = Field(default=0, ge=0, description="seed of sampling")
 
 
 class SystemSpec(Spec):
     """One system as it is evaluated."""
 
     kind: Literal["base", "sft", "grpo", "random", "rule_based", "retrieval"] = Field(..., description="what it is")
-    base_model: str | None = Field(None, description="for base, sft and grpo: a name in config/models.yaml")
-    system_prompt: str | None = Field(None, description="for base, sft and grpo: a file of config/prompts/system")
-    decoding: DecodingSpec | None = Field(None, description="for base, sft and grpo")
-    dtype: Literal["float32", "bfloat16"] | None = Field(None, description="for base, sft and grpo")
-    seed: int | None = Field(None, description="for random")
+    base_model: str | None = Field(default=None, description="for base, sft and grpo: a name in config/models.yaml")
+    system_prompt: str | None = Field(
+        default=None, description="for base, sft and grpo: a file of config/prompts/system"
+    )
+    decoding: DecodingSpec | None = Field(default=None, description="for base, sft and grpo")
+    dtype: Literal["float32", "bfloat16"] | None = Field(default=None, description="for base, sft and grpo")
+    seed: int | None = Field(default=None, description="for random")

@@ -53,9 +53,7 @@ def _payload(prompt: str, rules: Rules) -> dict[str, Any]:
             chosen |= fresh
             reasons.append(f"{keyword}: " + ", ".join(f"{f} {_text(v)}" for f, v in fresh.items()))
     config = rules.defaults | chosen
-    thinking = (
-        "Keywords. " + "; ".join(reasons) + "." if reasons else "No keyword known, defaults throughout."
-    )
+    thinking = "Keywords. " + "; ".join(reasons) + "." if reasons else "No keyword known, defaults throughout."
     palettes = [
         {"colors": [{"hex": color, "weight": weight} for color, weight in zip(colors, WEIGHTS, strict=True)]}
         for colors in rules.palettes[config["brightness"]]
@@ -103,9 +101,7 @@ def load_rules() -> Rules:
         for field, value in settings.items():
             if not is_legal(field, value):
                 expected = ", ".join(str(label) for label in FIELDS[field])
-                raise InputError(
-                    f"{KEYWORDS_FILE.name}: {name}.{field}", f"no such label: {value!r}", expected
-                )
+                raise InputError(f"{KEYWORDS_FILE.name}: {name}.{field}", f"no such label: {value!r}", expected)
     _check_palettes(rules.palettes)
     return rules
 
@@ -117,6 +113,4 @@ def _check_palettes(palettes: dict[str, list[list[str]]]) -> None:
             len(colors) == len(WEIGHTS) and all(_HEX.fullmatch(color) for color in colors) for colors in found
         )
         if not good:
-            raise InputError(
-                f"{KEYWORDS_FILE.name}: palettes.{label}", "expected three lists of five #rrggbb"
-            )
+            raise InputError(f"{KEYWORDS_FILE.name}: palettes.{label}", "expected three lists of five #rrggbb")

@@ -18,9 +18,7 @@ _LINE_START = re.compile(r"^(\d*)([-+.)=])")
 def one_line(text: str) -> str:
     """Without control and format characters (bidirectional marks too), white space made single spaces."""
     spaced = "".join(" " if character.isspace() else character for character in text)
-    kept = "".join(
-        character for character in spaced if unicodedata.category(character) not in ("Cc", "Cf", "Cs")
-    )
+    kept = "".join(character for character in spaced if unicodedata.category(character) not in ("Cc", "Cf", "Cs"))
     return " ".join(kept.split())
 
 

@@ -88,9 +88,7 @@ def _main(spec: AnalysisSpec, rows: Rows, readings: Sequence[Reading], title: st
 
 def _split(spec: AnalysisSpec, rows: Rows, readings: Sequence[Reading], title: str) -> Block:
     columns = ["arm"]
-    columns += [
-        f"{reading.set_label.split(': ')[-1]}, {subset}" for reading in readings for subset in FAMILIARITY
-    ]
+    columns += [f"{reading.set_label.split(': ')[-1]}, {subset}" for reading in readings for subset in FAMILIARITY]
     body = [
         [arm.arm, *(_mean(rows.get(arm.arm, reading, part)) for reading in readings for part in FAMILIARITY)]
         for arm in spec.arms

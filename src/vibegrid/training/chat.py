@@ -23,7 +23,7 @@ def render(tokenizer: Any, system_prompt: str, vibe: str) -> str:
 
 
 def turn_end(tokenizer: Any) -> str:
-    """What the template writes after an assistant's answer (`<|im_end|>`, `<end_of_turn>`), else the eos token."""
+    """What the template writes after an answer (`<|im_end|>`, `<end_of_turn>`), else the eos token."""
     conversation = [{"role": "user", "content": "x"}, {"role": "assistant", "content": _MARK}]
     text = tokenizer.apply_chat_template(conversation, tokenize=False, **TEMPLATE_OPTIONS)
     return text.rpartition(_MARK)[2].strip() or tokenizer.eos_token
@@ -40,7 +40,7 @@ def encode_completion(tokenizer: Any, completion: str) -> list[int]:
 
 
 def stop_ids(tokenizer: Any, model: Any) -> list[int]:
-    """Ids that end an answer: the template's, the tokenizer's eos and those that the model declares; sorted."""
+    """Ids that end an answer: the template's, the tokenizer's eos and those the model declares; sorted."""
     declared = model.generation_config.eos_token_id
     found = {declared} if isinstance(declared, int) else set(declared or ())
     found.add(tokenizer(turn_end(tokenizer), add_special_tokens=False)["input_ids"][-1])

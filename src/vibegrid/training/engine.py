@@ -1,4 +1,4 @@
-"""Loading: the one place where `engine` matters. A machine that cannot honour a spec fails, it never substitutes."""
+"""Loading: the one place where `engine` matters. A machine that cannot honour a spec fails."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from vibegrid.specs.training import TrainingSpec
 
 
 def slim_imports() -> None:
-    """Keep transformers from importing scikit-learn and scipy.stats (4 s) for an assisted generation that nobody uses.
+    """Keep transformers from importing scikit-learn and scipy.stats for an assisted generation nobody uses.
 
-    It looks for an installed sklearn once, at import, in this flag. Nothing else in transformers that a training or
-    a generation reaches reads it. To be called before any other import from transformers.
+    It looks for an installed sklearn once, at import, in this flag; nothing else that a training or a generation
+    reaches reads it. To be called before any other import from transformers.
     """
     import transformers.utils.import_utils as import_utils
 
@@ -30,7 +30,7 @@ def check_machine(spec: TrainingSpec) -> None:
     gpu = torch.cuda.is_available()
     if spec.engine == "unsloth":
         if importlib.util.find_spec("unsloth") is None:
-            raise InputError("engine", "unsloth is not installed", "engine: transformers, or install envs/gpu.yaml")
+            raise InputError("engine", "unsloth is not installed", "engine: transformers")
         if not gpu:
             raise InputError("engine", "unsloth needs a GPU and torch sees none", "engine: transformers")
     if spec.optim == "adamw_8bit":
@@ -131,9 +131,9 @@ def check_adapter(adapter: Path) -> None:
             raise InputError(str(adapter / name), "no such file", "the adapter's training did not finish")
     weights = adapter / "adapter_model.safetensors"
     if weights.stat().st_size == 0:
-        raise InputError(str(weights), "empty: this adapter's training failed", f"see {adapter / 'status.json'}")
+        raise InputError(str(weights), "empty: this adapter's training failed", "see status.json beside it")
     try:
         with safe_open(weights, framework="pt") as file:
             file.keys()
     except SafetensorError as error:
-        raise InputError(str(weights), f"not a whole safetensors file: {error}", "train the adapter again") from None
+        raise InputError(str(weights), f"not a whole safetensors file: {error}", "train it again") from None

@@ -1,8 +1,9 @@
 """GRPO (Shao et al. 2024): several payloads a vibe, and those better than their group's mean become likelier.
 
-It goes on from an SFT adapter: the same LoRA weights are trained further (model, system prompt and shape of the LoRA
-are those of `spec.sft`), and a frozen copy of them is the reference of the KL term. Departures from the paper: the loss is TRL's default `dapo`
-(normalised by all tokens of a batch), there is one update per generation, and so no clipping ever acts.
+It goes on from an SFT adapter: the same LoRA weights are trained further (model, system prompt and shape of
+the LoRA are those of `spec.sft`), and a frozen copy of them is the reference of the KL term. Departures from
+the paper: the loss is TRL's default `dapo` (normalised by all tokens of a batch), there is one update per
+generation, and so no clipping ever acts.
 """
 
 from __future__ import annotations
@@ -59,7 +60,14 @@ def train(
     }
     history = trainer.state.log_history
     return lifecycle.finish(
-        out, work, spec=spec, base_model=spec.sft.base_model, facts=facts, history=history, model=trainer.model, failure=failure
+        out,
+        work,
+        spec=spec,
+        base_model=spec.sft.base_model,
+        facts=facts,
+        history=history,
+        model=trainer.model,
+        failure=failure,
     )
 
 
@@ -73,7 +81,7 @@ def _trainer(
     loaded.generation_config.eos_token_id = chat.stop_ids(tokenizer, loaded)
     loaded = engine.load_adapter(loaded, sft_adapter, trainable=True)
     from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig
 
     arguments = GRPOConfig(
         **lifecycle.common_arguments(spec, work),
@@ -89,7 +97,7 @@ def _trainer(
     needed = spec.batch_size * spec.grad_accum // spec.num_generations
     repeated = prompts * -(-needed // len(prompts))
     watch = lifecycle.callback(spec)
-    trainer = GRPOTrainer(
+    trainer = _trainer_class()(
         model=loaded,
         reward_funcs=[reward_function(spec.reward)],
         args=arguments,
@@ -100,8 +108,26 @@ def _trainer(
     return trainer, watch
 
 
+def _trainer_class() -> Any:
+    from trl import GRPOTrainer
+
+    class ResumableGRPOTrainer(GRPOTrainer):
+        """Resumes the trained adapter too.
+
+        Where a checkpoint holds a second adapter (the frozen `ref`), transformers 4.57.6 loads what lies in
+        the subfolders and leaves out the trained `default` at the checkpoint's root.
+        """
+
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+            self.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
+            self.model.set_adapter("default")
+
+    return ResumableGRPOTrainer
+
+
 def reward_function(weights: RewardSpec) -> Any:
-    """The reward as TRL calls it: completions (conversations) -> rewards; components are logged as their means."""
+    """The reward as TRL calls it: conversations -> rewards; components are logged as their means."""
     from vibegrid.payloads import parse_output
     from vibegrid.rewards.formula import reward
 

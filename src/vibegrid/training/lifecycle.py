@@ -1,7 +1,8 @@
 """What every training does: checkpoints, resuming, metrics, and a folder that appears whole.
 
-Checkpoints lie in the work folder, which outlives a killed job. The final folder holds `adapter_model.safetensors`,
-`adapter_config.json`, `spec.json`, `metrics.csv`, `versions.json` and `status.json`, always all six.
+Checkpoints lie in the work folder, which outlives a killed job. The final folder holds
+`adapter_model.safetensors`, `adapter_config.json`, `spec.json`, `metrics.csv`, `versions.json` and
+`status.json`, always all six.
 """
 
 from __future__ import annotations
@@ -23,8 +24,19 @@ from vibegrid.specs.training import TrainingSpec
 log = logging.getLogger(__name__)
 
 WEIGHTS = "adapter_model.safetensors"
-LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers", "unsloth", "bitsandbytes")
-_LEFT_OUT = re.compile(r"time|per_second|runtime|flos|^eval_num_tokens$|^epoch$")  # mostly readings of the clock
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "peft",
+    "trl",
+    "accelerate",
+    "datasets",
+    "tokenizers",
+    "unsloth",
+    "bitsandbytes",
+)
+# mostly readings of the clock
+_LEFT_OUT = re.compile(r"time|per_second|runtime|flos|^eval_num_tokens$|^epoch$")
 _RENAMED = {"num_input_tokens_seen": "tokens", "num_tokens": "tokens", "eval_loss": "val_loss"}
 SCHEDULERS = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
@@ -82,6 +94,9 @@ def callback(spec: TrainingSpec) -> Any:
                 control.should_save = True
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            shown = {name: logs[name] for name in ("loss", "eval_loss", "reward") if name in (logs or {})}
+            if shown:
+                log.info("step %d of %d: %s", state.global_step, state.max_steps, shown)
             for name in ("loss", "grad_norm"):
                 value = (logs or {}).get(name)
                 if value is not None and not math.isfinite(value):
@@ -93,7 +108,7 @@ def callback(spec: TrainingSpec) -> Any:
 
 
 def checkpoint_steps(total: int, count: int) -> list[int]:
-    """Steps after which to save: `count` of them evenly within `total`, never the last (that is the result)."""
+    """Steps after which to save: `count` of them evenly within `total`, never the last: that is the result."""
     return sorted({round(total * i / (count + 1)) for i in range(1, count + 1)} - {0, total})
 
 
@@ -131,6 +146,9 @@ def fit(trainer: Any, watch: Any, work: Path) -> None:
     Raises:
         TrainingFailed: a loss or gradient was no number.
     """
+    from transformers import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)  # the log says it
     checkpoint = last_checkpoint(work)
     if checkpoint is not None:
         log.info("resuming from %s", checkpoint.name)
@@ -207,7 +225,7 @@ def finish(
 
 
 def _save_adapter(model: Any, folder: Path, base_model: str) -> None:
-    """Weights and config of the `default` adapter; the config names the base model, no path of this machine."""
+    """Weights and config of the `default` adapter; the config names the base model and no path."""
     model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     config = read_json(folder / "adapter_config.json")

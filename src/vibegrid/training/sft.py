@@ -17,9 +17,7 @@ from vibegrid.training import chat, engine, lifecycle
 FIELDS = ("vibe_noisy", "config_payload")
 
 
-def train(
-    spec: SFTSpec, *, model: Path, dataset: Path, system_prompt: str, out: Path, work: Path
-) -> dict[str, Any]:
+def train(spec: SFTSpec, *, model: Path, dataset: Path, system_prompt: str, out: Path, work: Path) -> dict[str, Any]:
     """Train one adapter; an interrupted call goes on from its last checkpoint in `work`.
 
     Args:
@@ -56,7 +54,14 @@ def train(
     facts |= {"steps": trainer.state.global_step, "tokens": int(trainer.state.num_input_tokens_seen)}
     history = trainer.state.log_history
     return lifecycle.finish(
-        out, work, spec=spec, base_model=spec.base_model, facts=facts, history=history, model=trainer.model, failure=failure
+        out,
+        work,
+        spec=spec,
+        base_model=spec.base_model,
+        facts=facts,
+        history=history,
+        model=trainer.model,
+        failure=failure,
     )
 
 
@@ -87,9 +92,7 @@ def _trainer(
     return trainer, watch
 
 
-def _examples(
-    tokenizer: Any, rows: list[dict[str, Any]], system_prompt: str, limit: int
-) -> list[dict[str, list[int]]]:
+def _examples(tokenizer: Any, rows: list[dict[str, Any]], system_prompt: str, limit: int) -> list[dict[str, list[int]]]:
     """Token ids and labels (-100 on the prompt) of the rows that have at most `limit` tokens."""
     found = []
     for row in rows:

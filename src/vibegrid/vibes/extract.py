@@ -42,9 +42,7 @@ class Outcome(NamedTuple):
     repaired: bool
 
 
-def extract(
-    spec: VibesSpec, *, texts: Path, prompt: str, store: Path, salt: str, out: Path
-) -> dict[str, Any]:
+def extract(spec: VibesSpec, *, texts: Path, prompt: str, store: Path, salt: str, out: Path) -> dict[str, Any]:
     """Extract the vibes of all texts and write `vibes.jsonl`, `pages.jsonl` and `extraction.json` to folder
     `out`.
 

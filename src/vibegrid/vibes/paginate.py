@@ -8,9 +8,7 @@ LAST_PAGE = 1 / 3  # a last page below this share of a page joins the one before
 
 _WORD = re.compile(r"\S+")
 _END = re.compile(r"[.!?\u2026][\"'\u201d\u2019)\]]*$")
-_ABBREVIATION = re.compile(
-    r"^[\"'\u201c\u2018(]*(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Prof|Rev|Capt|Col|No|Vol|vs|etc)\.$"
-)
+_ABBREVIATION = re.compile(r"^[\"'\u201c\u2018(]*(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Prof|Rev|Capt|Col|No|Vol|vs|etc)\.$")
 
 
 def paginate(text: str, page_words: int) -> list[str]:

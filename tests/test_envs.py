@@ -1,0 +1,66 @@
+"""The conda files say what constraints.txt says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted((ROOT / "envs").glob("*.yaml"))
+NOT_PINNED_HERE = {"unsloth"}  # gpu.yaml only: constraints.txt is of the CPU environment
+PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
+
+
+def name_of(requirement: str) -> str:
+    """A package's name as pip compares it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[<>=!~;\[ ]", requirement)[0]).lower()
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    return {name_of(line): line.split("==")[1] for line in lines}
+
+
+def direct() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {name_of(requirement) for requirement in project["dependencies"]}
+
+
+def pinned(path: Path) -> dict[str, str]:
+    """The pip part of a conda file; every entry is an exact pin."""
+    environment: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert environment["channels"] == ["conda-forge"]
+    python, pip, packages = environment["dependencies"]
+    assert (python, pip) == ("python=3.11", "pip")
+    matches = [PIN.fullmatch(entry) for entry in packages["pip"]]
+    assert all(matches), packages["pip"]
+    found = {name_of(match[1]): match[2] for match in matches if match}
+    assert len(found) == len(matches), "a package stands twice"
+    return found
+
+
+def test_there_is_one_for_the_workflow_and_one_for_gpus() -> None:
+    assert [path.name for path in FILES] == ["gpu.yaml", "workflow.yaml"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_pins_are_those_of_the_constraints(path: Path) -> None:
+    known = constraints()
+    for name, version in pinned(path).items():
+        if name not in NOT_PINNED_HERE:
+            assert known[name] == version, f"{path.name}: {name}=={version}, constraints.txt has {known[name]}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_direct_dependency_is_there_and_nothing_else(path: Path) -> None:
+    extra = NOT_PINNED_HERE if path.name == "gpu.yaml" else set()
+    assert set(pinned(path)) == direct() | extra
+
+
+def test_every_direct_dependency_is_pinned() -> None:
+    assert direct() <= set(constraints())
