@@ -3,6 +3,7 @@
 import os
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 from vibegrid import script
 
@@ -14,7 +15,8 @@ def main(options: Namespace) -> None:
     from vibegrid.models.fetch import fetch
     from vibegrid.specs.models import ModelSpec
 
-    fetch(TypeAdapter(ModelSpec).validate_python(options.spec), options.out)
+    adapter: TypeAdapter[Any] = TypeAdapter(ModelSpec)
+    fetch(adapter.validate_python(options.spec), options.out)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,9 @@ def test_a_written_payload_is_valid_and_keeps_its_decisions(seed: int, keywords:
 
 def test_thinking_names_the_decisions() -> None:
     decisions = payload_writer.Decisions("very_slow", "dark", "minor", "vast", 2, "none", "stars")
-    expected = "hush, harbour: very_slow, dark, minor, vast, density 2, none, stars"
+    expected = (
+        "tempo very_slow, brightness dark, mode minor, space vast, density 2, rhythm none, texture stars: hush, harbour"
+    )
     assert payload_writer.write_thinking(decisions, ["hush", "harbour"]) == expected
 
 

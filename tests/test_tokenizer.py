@@ -91,7 +91,7 @@ def test_documents_do_not_tell_what_a_vibe_sounds_like(monkeypatch: pytest.Monke
     found = [payloads.parse_output(answer.removesuffix(END)) for _, answer in chats]
     assert all(parsed.schema_valid for parsed in found)
     assert {parsed.payload["config"]["brightness"] for parsed in found} == set(FIELDS["brightness"])
-    assert found[0].payload["thinking"].startswith("gloomy, cold, honey: ")
+    assert found[0].payload["thinking"].endswith(": gloomy, cold, honey")
 
 
 def test_named_decisions_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:

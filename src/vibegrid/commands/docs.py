@@ -86,7 +86,7 @@ def _first_line(model: type[BaseModel]) -> str:
 def _rows(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for name, field in model.model_fields.items():
         key = prefix + (field.alias or name)
-        inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
+        inner: list[Any] = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
         if inner and field.annotation is inner[0] and key.count(".") < 2 and name != "sft":
             yield from _rows(inner[0], f"{key}.")
             continue

@@ -25,12 +25,16 @@ def prune_results(root: Path, *, apply: bool) -> None:
         raise InputError(
             "config/config.yaml", "a partial configuration", "prune needs experiments: all, no texts, no overrides"
         )
-    console, found = Console(), []
+    console, studies, complete = Console(), [], True
     for path in sorted((root / "config/scales").glob("*.yaml")):
         try:
-            found += unreferenced(root, Study(root, {"scale": path.stem}))
+            studies.append(Study(root, {"scale": path.stem}))
         except InputError as error:
+            complete = False
             console.print(f"scale {path.stem} is left alone, it does not resolve: {error}")
+    found = [folder for study in studies for folder in unreferenced(root, study)]
+    if complete:
+        found += unfinished(root, studies)
     trash = root / ".cache" / "trash" / time.strftime("%Y%m%d-%H%M%S")
     total = 0
     for folder in found:
@@ -46,14 +50,19 @@ def prune_results(root: Path, *, apply: bool) -> None:
 
 
 def unreferenced(root: Path, study: Study) -> list[Path]:
-    """Result and work folders of a scale that the study does not name."""
+    """Result folders of a scale that the study does not name."""
     named = {root / node.folder for node in study.all_nodes()}
-    kept_work = {node.id for node in study.all_nodes()}
-    found = []
-    for kind in FILES:
-        base = root / study.scale.results / kind
-        found += [folder for folder in sorted(base.glob("*.*")) if folder.is_dir() and folder not in named]
-        work = root / ".cache" / "work" / kind
-        if study.scale.results == "results":
-            found += [folder for folder in sorted(work.glob("*.*")) if folder.name not in kept_work]
-    return found
+    folders = [folder for kind in FILES for folder in _folders(root / study.scale.results / kind)]
+    return [folder for folder in folders if folder not in named]
+
+
+def unfinished(root: Path, studies: list[Study]) -> list[Path]:
+    """Work folders (checkpoints of interrupted trainings) that no study of any scale names."""
+    named = {node.id for study in studies for node in study.all_nodes()}
+    folders = [folder for kind in FILES for folder in _folders(root / ".cache" / "work" / kind)]
+    return [folder for folder in folders if folder.name not in named]
+
+
+def _folders(base: Path) -> list[Path]:
+    """Folders named by identity; hidden ones are those of running jobs."""
+    return [folder for folder in sorted(base.glob("*.*")) if folder.is_dir() and not folder.name.startswith(".")]

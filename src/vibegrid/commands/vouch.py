@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,16 +10,9 @@ from rich.console import Console
 
 from vibegrid.errors import InputError
 from vibegrid.files import read_json, write_json
+from vibegrid.grid.code import Code
 from vibegrid.grid.load import read_yaml
 from vibegrid.grid.study import VOUCHED, Study
-
-DIGESTS = """
-import json, sys
-from pathlib import Path
-from vibegrid.grid.code import Code
-code = Code(Path(sys.argv[1]))
-print(json.dumps([code.actual(step, tuple(named)) for step, named in json.loads(sys.argv[2])]))
-"""
 
 
 def vouch_step(root: Path, step: str, *, reason: str, since: str) -> None:
@@ -64,14 +54,5 @@ def _digests_at(root: Path, revision: str, used: list[tuple[str, tuple[str, ...]
             problem = archive.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise InputError(f"SINCE={revision}", problem[0] if problem else "git archive failed")
         subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
-        environment = {**os.environ, "PYTHONPATH": str(Path(folder) / "src")}
-        done = subprocess.run(
-            [sys.executable, "-c", DIGESTS, folder, json.dumps(used)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise InputError(f"SINCE={revision}", f"its code cannot be read: {done.stderr.strip()[-200:]}")
-        return json.loads(done.stdout)
+        code = Code(Path(folder))
+        return [code.actual(step, named) for step, named in used]

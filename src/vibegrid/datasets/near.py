@@ -41,7 +41,7 @@ def near_any(
             nearest[start : start + BLOCK] = product.argmax(axis=1)
             cosine[start : start + BLOCK] = product.max(axis=1)
     equal = np.array([text in place for text in texts], dtype=bool)
-    for i in np.flatnonzero(equal):
+    for i in np.flatnonzero(equal).tolist():
         nearest[i], cosine[i] = place[texts[i]], 1.0
     hit = equal if threshold >= EXACT else equal | (cosine >= threshold)
     return Near(hit, nearest, cosine)

@@ -96,7 +96,7 @@ def label(answers: Sequence[Completion], model: str) -> dict[str, Any]:
         "candidate_scores": scores,
         "scores_external": {},
         "best_index": best,
-        "config_payload": chosen.payload if usable else None,
+        "config_payload": chosen.payload if usable and chosen is not None else None,
         "config_error": None if usable else _problem(answers[best], chosen),
     }
 

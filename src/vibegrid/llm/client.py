@@ -154,7 +154,7 @@ def _litellm() -> Any:
     import litellm
 
     litellm.suppress_debug_info = True
-    litellm.telemetry = False
+    setattr(litellm, "telemetry", False)  # noqa: B010 - not in its type stubs
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in ("httpx", "openai"):

@@ -1,11 +1,11 @@
 """What a miniature reads: prose, and chats that answer unrelated messages with payloads.
 
-The decisions of a synthetic payload are drawn at random. The messages hold label words of some of them
-("very slow", "minor") among words of prose, as an instruction would; `thinking` names
-the decisions and then quotes words of the message. So the format, the way from `thinking` to `config`, and obedience to the schema's own
-words can be learnt from these documents; what any other word should sound like cannot, and is left to the
-fine-tuning that the study is about. (Without the label words a model learns that the message does not matter,
-and 40 steps of LoRA do not unlearn that: measured.)
+The decisions of a synthetic payload are drawn at random. The messages hold label words of some of them ("very slow",
+"minor") among words of prose, as an instruction would; `thinking` names the decisions and then quotes words of the
+message. So the format, the way from `thinking` to `config`, and obedience to the schema's own words can be learnt
+from these documents; what any other word should sound like cannot, and is left to the fine-tuning that the study is
+about. (Without the label words a model learns that the message does not matter, and 40 steps of LoRA do not unlearn
+that: docs/log.md.)
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def load(model: Path, *, engine: str, dtype: str, max_length: int) -> tuple[Any,
         model, dtype=kind, use_safetensors=True, trust_remote_code=False, local_files_only=True
     )
     if torch.cuda.is_available():
-        loaded = loaded.to("cuda")
+        loaded = loaded.to("cuda")  # type: ignore[arg-type]
     return loaded, load_tokenizer(model)
 
 

@@ -120,8 +120,9 @@ def _trainer_class() -> Any:
 
         def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
-            self.model.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
-            self.model.set_adapter("default")
+            adapted: Any = self.model
+            adapted.load_adapter(resume_from_checkpoint, "default", is_trainable=True)
+            adapted.set_adapter("default")
 
     return ResumableGRPOTrainer
 

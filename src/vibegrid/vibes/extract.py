@@ -112,7 +112,7 @@ def ask(spec: VibesSpec, pages: Sequence[Page], *, prompt: str, store: Path, sal
     first = complete(chats)
     outcomes = [_outcome(completion) for completion in first]
     broken = [i for i, o in enumerate(outcomes) if o.answer is None and first[i].text is not None]
-    again = complete([_repair_chat(chats[i], first[i].text, outcomes[i].reason) for i in broken])
+    again = complete([_repair_chat(chats[i], first[i].text or "", outcomes[i].reason) for i in broken])
     for i, completion in zip(broken, again, strict=True):
         second = _outcome(completion)
         if second.answer is not None:
