@@ -1,5 +1,6 @@
 """Collect tables: the tables of all experiments in, all_tables.csv out."""
 
+import json
 from argparse import Namespace
 from pathlib import Path
 
@@ -8,11 +9,13 @@ from vibegrid import script
 
 def main(options: Namespace) -> None:
     """One long table, sorted."""
-    from vibegrid.files import read_text, write_text
+    from vibegrid.files import read_json, write_text
     from vibegrid.tables.all_tables import write_all_tables
 
     write_all_tables(options.tables, options.out)
-    write_text(options.made, read_text(options.stamp))
+    content = read_json(options.stamp)
+    content.pop("missing", None)
+    write_text(options.made, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

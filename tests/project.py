@@ -14,7 +14,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ["results/all_tables.csv", "figures"]
-BEGUN = re.compile(r"^(?:Job \d+|\[?\s*)?:? ?([A-Z][\w ,]+): (\S+)$")
 
 OVERRIDES = {
     "texts": {"limit": 8},
@@ -124,7 +123,8 @@ def planned(project: Path, *targets: str) -> dict[str, list[str]]:
         if match:
             made = match.group(2) if match.lastindex == 2 else ""
             jobs.setdefault(match.group(1), []).append(made)
-    return {step: sorted(made) for step, made in jobs.items()}
+    collecting = ("All figures", "Everything")
+    return {step: sorted(made) for step, made in jobs.items() if not step.startswith(collecting)}
 
 
 def slugs(made: list[str]) -> list[str]:

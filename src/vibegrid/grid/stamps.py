@@ -28,7 +28,7 @@ def set_stamp(stamp: Path, content: Any) -> None:
     modified = stamp.stat().st_mtime
     if current and modified != OLD:
         os.utime(stamp, (OLD, OLD))
-    elif not current and modified == OLD:
+    elif not current and (modified == OLD or (made.exists() and modified <= made.stat().st_mtime)):
         now = time.time()
         os.utime(stamp, (now, now))
 
