@@ -77,6 +77,7 @@ def _trainer(
         **lifecycle.common_arguments(spec, work),
         max_length=None,  # rows over the limit are dropped above, none is cut
         packing=False,
+        loss_type="nll",  # the default, chunked, does not find the decoder of a Gemma 3 text model
         include_num_input_tokens_seen="non_padding",
         per_device_eval_batch_size=spec.batch_size,
     )
