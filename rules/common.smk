@@ -104,11 +104,11 @@ def source(kind, role):
 
 
 def prompts(kind):
-    """Params function: prompt files of the node's eval sets, in the order of its parts."""
+    """Params function: prompt files of the node's eval sets, as name=path."""
 
     def found(wildcards):
         made = node(kind, wildcards)
-        return [made.parents[f"eval_set:{name}"].file("prompts.jsonl") for name in made.parts]
+        return [f"{name}={made.parents[f'eval_set:{name}'].file('prompts.jsonl')}" for name in made.parts]
 
     return found
 

@@ -26,9 +26,7 @@ def main(options: Namespace) -> None:
 
 if __name__ == "__main__":
     arguments = script.parser(__doc__)
-    arguments.add_argument(
-        "--prompts", nargs="+", required=True, help="prompts.jsonl of each eval set, in the order of the parts"
-    )
+    arguments.add_argument("--prompts", nargs="+", required=True, help="name=prompts.jsonl of each eval set")
     arguments.add_argument(
         "--model", type=script.optional_path, nargs="?", default=None, help="folder of the base model; empty for none"
     )

@@ -21,9 +21,7 @@ def main(options: Namespace) -> None:
 
 if __name__ == "__main__":
     arguments = script.parser(__doc__)
-    arguments.add_argument(
-        "--prompts", nargs="+", required=True, help="prompts.jsonl of each eval set, in the order of the parts"
-    )
+    arguments.add_argument("--prompts", nargs="+", required=True, help="name=prompts.jsonl of each eval set")
     arguments.add_argument("--generation", type=Path, required=True, help="folder of the generations")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the scores")
     script.run(arguments, main)

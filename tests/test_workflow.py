@@ -6,13 +6,14 @@ own records (`.snakemake/`) and with them removed.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from project import EXPERIMENTS, OVERRIDES, copy_sources, planned, slugs, snakemake, trim, write_yaml
+from project import EXPERIMENTS, OVERRIDES, PROMPTS, copy_sources, planned, slugs, snakemake, trim, write_yaml
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 
@@ -60,6 +61,14 @@ def test_shared_trainings_are_one_folder(finished: Path) -> None:
     assert len(specs) == len(set(specs)) == 4
     arms = (finished / "results/tables/tiny_rank.csv").read_text()
     assert "lora.r=8" in arms and "lora.r=16" in arms
+
+
+def test_outputs_belong_to_the_prompts_of_their_set(finished: Path) -> None:
+    for path in (finished / "results/generations").glob("*/generations.jsonl"):
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        assert {row["prompt"] for row in rows if row["id"].startswith("few-")} <= {row["prompt"] for row in PROMPTS}
+        assert {row["eval_set"] for row in rows if row["id"].startswith("few-")} <= {"few"}
+        assert all(row["id"].startswith("test-") for row in rows if row["eval_set"] == "test")
 
 
 def test_new_arm_is_its_adapter_and_evaluation(copy: Path) -> None:

@@ -57,7 +57,12 @@ def gather(
 
 
 def by_eval_set(values: list[str], names: list[str]) -> dict[str, Path]:
-    """Files given on the command line, in the order of the eval sets' names."""
-    if len(values) != len(names):
-        raise InputError("--prompts", f"{len(names)} files were expected ({', '.join(names)}), not {len(values)}")
-    return {name: Path(value) for name, value in zip(names, values, strict=True)}
+    """Files given on the command line as ``name=path``, one for each of the eval sets ``names``.
+
+    Raises:
+        InputError: a set without a file, or a file of another set.
+    """
+    given = {name: Path(path) for name, _, path in (value.partition("=") for value in values)}
+    if set(given) != set(names) or len(given) != len(values):
+        raise InputError("--prompts", f"name=path was expected for each of {', '.join(names)}, not {values}")
+    return {name: given[name] for name in names}
