@@ -203,7 +203,7 @@ def test_stored_answers_are_not_asked_again(server: ChatServer, tmp_path: Path) 
     requests = [say("a", temperature=0.8, seed=1), say("b"), say("a", temperature=0.8, seed=1)]
     first = complete_many(requests, model=MODEL, store_path=path)
     assert len(server.bodies) == 2 and first[0] == first[2]
-    assert [body.get("seed") for body in server.bodies] == [1, None]
+    assert {body.get("seed") for body in server.bodies} == {1, None}
     assert all(set(body) <= {"model", "messages", "temperature", "seed"} for body in server.bodies)
     again = complete_many(requests, model=MODEL, store_path=path)
     assert len(server.bodies) == 2
