@@ -306,6 +306,7 @@ EDITS: list[tuple[str, set[str]]] = [
     ("scripts/score.py", {"score"}),
     ("src/vibegrid/grid/arms.py", set()),
     ("src/vibegrid/cli.py", set()),
+    ("src/vibegrid/preload.py", set()),
     ("src/vibegrid/llm/composer.py", set()),  # it is the version of a provider: the labels' salt
 ]
 

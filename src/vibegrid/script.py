@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "MPLBACKEND": "Agg",
 }
+
+HANDED_OVER = "VIBEGRID_HANDED_OVER"  # in the environment of a script that a server of preloaded imports runs
 
 log = logging.getLogger("vibegrid")
 
@@ -78,12 +80,23 @@ def spec(text: str) -> dict[str, Any]:
     return value
 
 
-def run(arguments: argparse.ArgumentParser, main: Callable[[argparse.Namespace], None]) -> None:
-    """Run a step: 0 when it is done, 2 with one line for bad input, 1 for anything else (traceback in the log)."""
+def run(
+    arguments: argparse.ArgumentParser,
+    main: Callable[[argparse.Namespace], None],
+    preload: Sequence[str] | Callable[[argparse.Namespace], Sequence[str]] = (),
+) -> None:
+    """Run a step: 0 when it is done, 2 with one line for bad input, 1 for anything else (traceback in the log).
+
+    Args:
+        arguments: the parser.
+        main: the step.
+        preload: libraries that a server shared by all such scripts may import for it (`vibegrid.preload`).
+    """
     started, clock = time.perf_counter(), ImportClock()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     options = arguments.parse_args()
+    started = _preloaded(preload(options) if callable(preload) else preload, started, clock)
     _set_up_log(options.log)
     try:
         main(options)
@@ -107,6 +120,23 @@ def run(arguments: argparse.ArgumentParser, main: Callable[[argparse.Namespace],
                 "max_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             },
         )
+
+
+def _preloaded(modules: Sequence[str], started: float, clock: ImportClock) -> float:
+    """Hand over to a server of preloaded imports, or go on here. Returns when the job began, as its process saw it.
+
+    In the server's child the clock holds what the job's process spent on imports and on waiting for the child.
+    """
+    handed_over = os.environ.pop(HANDED_OVER, None)
+    asked, spent = time.perf_counter(), clock.seconds
+    if handed_over is not None:
+        started, asked, spent = json.loads(handed_over)
+    elif modules:
+        from vibegrid.preload import hand_over
+
+        hand_over(modules, {HANDED_OVER: json.dumps([started, asked, spent])})
+    clock.seconds = spent + time.perf_counter() - asked
+    return started
 
 
 def _set_up_log(path: Path | None) -> None:

@@ -7,20 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vibegrid.errors import InputError
+from vibegrid.preload import slim_imports as slim_imports  # the server calls it too
 from vibegrid.specs.lora import LoraSpec
 from vibegrid.specs.training import TrainingSpec
-
-
-def slim_imports() -> None:
-    """Keep transformers from importing scikit-learn and scipy.stats for an assisted generation nobody uses.
-
-    It looks for an installed sklearn once, at import, in this flag; nothing else that a training or a generation
-    reaches reads it. To be called before any other import from transformers.
-    """
-    import transformers.utils.import_utils as import_utils
-
-    if hasattr(import_utils, "_sklearn_available"):
-        import_utils._sklearn_available = False
 
 
 def check_machine(spec: TrainingSpec) -> None:
