@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from vibegrid import script
+from vibegrid.preload import LANGUAGE_MODEL
 
 
 def main(options: Namespace) -> None:
@@ -22,6 +23,11 @@ def main(options: Namespace) -> None:
         },
         out=options.out,
     )
+
+
+def libraries(options: Namespace) -> tuple[str, ...]:
+    """Nothing heavy for a system without a model."""
+    return LANGUAGE_MODEL if options.model else ()
 
 
 if __name__ == "__main__":
@@ -48,4 +54,4 @@ if __name__ == "__main__":
         help="file of the system prompt; empty for none",
     )
     arguments.add_argument("--out", type=Path, required=True, help="folder of the generations")
-    script.run(arguments, main)
+    script.run(arguments, main, preload=libraries)

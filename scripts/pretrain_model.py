@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from vibegrid import script
+from vibegrid.preload import LANGUAGE_MODEL
 
 
 def main(options: Namespace) -> None:
@@ -21,4 +22,4 @@ if __name__ == "__main__":
     arguments = script.parser(__doc__)
     arguments.add_argument("--prose", type=Path, required=True, help="JSONL of texts")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the model")
-    script.run(arguments, main)
+    script.run(arguments, main, preload=LANGUAGE_MODEL)

@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from vibegrid import script
+from vibegrid.preload import LANGUAGE_MODEL
 
 
 def main(options: Namespace) -> None:
@@ -29,4 +30,4 @@ if __name__ == "__main__":
     arguments.add_argument("--system-prompt", type=Path, required=True, help="file of the system prompt")
     arguments.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the adapter")
-    script.run(arguments, main)
+    script.run(arguments, main, preload=LANGUAGE_MODEL)
