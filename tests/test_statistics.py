@@ -282,6 +282,12 @@ def test_bad_scores_are_one_line(change, message):
     assert "r1" in str(error.value) and "\n" not in str(error.value)
 
 
+def test_arms_that_answered_different_prompts_are_refused():
+    spec = make_spec({"a": ["r1"], "b": ["r2"]})
+    with pytest.raises(InputError, match="other prompts than in r1: 1 differ"):
+        compare(spec, {"r1": rows_of([0.1, 0.2]), "r2": rows_of([0.1, 0.2, 0.3])}, {})
+
+
 def test_missing_column_and_missing_run():
     with pytest.raises(InputError, match="cluster"):
         tabulate({"r1": [{"eval_set": "s", "id": "1", "subset_keys": "{}", "metric": "m", "value": 1}]}, ())

@@ -23,8 +23,9 @@ COLUMNS = (
 KEY = ("scale", "experiment", "arm", "decoding", "eval_set", "subset", "metric")
 # what compare returns: besides the columns of the tables, the mean of each seed, for the band of the figures
 ROW_COLUMNS = (*COLUMNS, "seed_means")
-TRAINING = "training"  # "eval set" of the facts about trainings: train_steps and train_tokens
-FACTS = {"train_steps": "steps", "train_tokens": "tokens"}
+TRAINING = "training"  # "eval set" of what trainings say of themselves
+FACTS = {"train_steps": "steps", "train_tokens": "tokens", "train_reward_slope": "reward_slope"}
+NORMAL_975 = 1.959964
 
 Row = dict[str, str]
 
@@ -173,19 +174,25 @@ def _rows(
 def _facts(
     spec: AnalysisSpec, arm: ArmSpec, runs: Sequence[str], statuses: Mapping[str, Mapping[str, Any]]
 ) -> list[Row]:
-    """Steps and tokens of an arm's trainings, as means over its runs; nothing for what was not trained."""
+    """Facts of an arm's trainings, as means over its runs; nothing for what was not trained.
+
+    The reward's slope (per step, of GRPO) has an interval, from the standard errors of the runs' own slopes: it says
+    whether the rewards of these runs rose, not what other seeds would do.
+    """
     rows = []
     for metric, key in FACTS.items():
-        known = [float(statuses[run][key]) for run in runs if statuses.get(run, {}).get(key)]
-        if known:
-            row = _base(spec, arm, statuses) | {"eval_set": TRAINING, "subset": ALL, "metric": metric}
-            row |= {
-                "primary": "exploratory",
-                "mean": fixed(sum(known) / len(known)),
-                "n_seeds": str(len(known)),
-            }
-            row["seed_means"] = " ".join(fixed(value) for value in known)
-            rows.append(row)
+        states = [statuses[run] for run in runs if statuses.get(run, {}).get(key)]
+        known = [float(state[key]) for state in states]
+        if not known:
+            continue
+        mean = sum(known) / len(known)
+        row = _base(spec, arm, statuses) | {"eval_set": TRAINING, "subset": ALL, "metric": metric}
+        row |= {"primary": "exploratory", "mean": fixed(mean), "n_seeds": str(len(known))}
+        if f"{key}_se" in states[0]:
+            half = NORMAL_975 * sum(float(state[f"{key}_se"]) ** 2 for state in states) ** 0.5 / len(known)
+            row |= {"ci_low": fixed(mean - half), "ci_high": fixed(mean + half)}
+        row["seed_means"] = " ".join(fixed(value) for value in known)
+        rows.append(row)
     return rows
 
 

@@ -48,9 +48,11 @@ def tabulate(scores: Mapping[str, Iterable[Mapping[str, Any]]], subset_tags: Seq
         subset_tags: keys of ``subset_keys`` to split by.
 
     Raises:
-        InputError: a column is missing, a value is no finite number, or a prompt has a metric twice.
+        InputError: a column is missing, a value is no finite number, a prompt has a metric twice, or two runs
+            answered different prompts of one eval set.
     """
     found: dict[tuple[str, str], dict[tuple[str, str, str], tuple[float, int]]] = {}
+    prompts: dict[str, dict[str, set[str]]] = {}
     for run, rows in scores.items():
         seen: set[tuple[str, str, str]] = set()
         for number, row in enumerate(rows, start=2):
@@ -62,6 +64,7 @@ def tabulate(scores: Mapping[str, Iterable[Mapping[str, Any]]], subset_tags: Seq
             if key in seen:
                 raise InputError(where, f"{key[2]} of prompt {key[1]!r} in {key[0]} occurs twice")
             seen.add(key)
+            prompts.setdefault(key[0], {}).setdefault(run, set()).add(key[1])
             value = _number(row["value"], where)
             if value is None:
                 continue
@@ -70,7 +73,22 @@ def tabulate(scores: Mapping[str, Iterable[Mapping[str, Any]]], subset_tags: Seq
                 cells = found.setdefault((key[0], subset), {})
                 total, count = cells.get(cell, (0.0, 0))
                 cells[cell] = (total + value, count + 1)
+    for eval_set, of_runs in prompts.items():
+        _check_same_prompts(eval_set, of_runs)
     return [_table(*key, found[key], list(scores)) for key in sorted(found)]
+
+
+def _check_same_prompts(eval_set: str, prompts: Mapping[str, set[str]]) -> None:
+    """Runs are compared prompt by prompt; those without the set are no part of that."""
+    first, *others = prompts
+    for run in others:
+        different = prompts[run] ^ prompts[first]
+        if different:
+            raise InputError(
+                f"scores of {run}",
+                f"{eval_set} has other prompts than in {first}: {len(different)} differ, {min(different)!r} among them",
+                "the scores are of different versions of the eval set",
+            )
 
 
 def _table(

@@ -181,7 +181,7 @@ def compose(vibe: str, rng: random.Random, temperature: float = 0.0) -> dict[str
     if temperature > 0:
         position = {axis: value + rng.gauss(0.0, JITTER_SD * temperature) for axis, value in position.items()}
     decisions = decide(position)
-    keywords = matched_words(vibe)[:3] or content_words(vibe)[:3] or ["nothing"]
+    keywords = matched_words(vibe)[:3] or [writer.UNHEARD]
     return writer.write_payload(decisions, keywords, _title(vibe, decisions), rng)
 
 

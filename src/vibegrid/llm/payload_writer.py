@@ -26,6 +26,7 @@ TEXTURES: tuple[str, ...] = get_args(ms.TextureStyle)
 CONFIG_FIELDS: tuple[str, ...] = tuple(ms.MusicConfigPrompt.model_fields)
 WEIGHTS = ("xl", "lg", "md", "sm", "xs")
 UNTITLED = "Untitled"
+UNHEARD = "nothing"  # quoted in `thinking` where no word was understood
 MAX_KEYWORD_CHARS = 40
 
 

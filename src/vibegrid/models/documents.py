@@ -1,36 +1,37 @@
 """What a miniature reads: prose, and chats that answer unrelated messages with payloads.
 
-The decisions of a synthetic payload are drawn at random. The messages hold label words of some of them ("very slow",
-"minor") among words of prose, as an instruction would; `thinking` names the decisions and then quotes words of the
-message. So the format, the way from `thinking` to `config`, and obedience to the schema's own words can be learnt
-from these documents; what any other word should sound like cannot, and is left to the fine-tuning that the study is
-about. (Without the label words a model learns that the message does not matter, and 40 steps of LoRA do not unlearn
-that: docs/log.md.)
+The decisions of a synthetic payload are drawn at random. The messages name some of them among words of prose, as an
+instruction would: by the label ("very slow", "minor") or by a plain word for it ("sluggish", "mournful", from
+`data/label_words.tsv`). `thinking` names the decisions and then quotes words of the message. So a miniature can learn
+the format, the way from `thinking` to `config`, and what the schema's labels mean in English, as any base model knows
+it; what a teacher makes of a harbour or of grief is left to the fine-tuning that the study is about. (With no word
+for its decisions a message does not matter, and 40 steps of LoRA do not teach a model to read: docs/log.md.)
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
 
 from vibegrid import payloads
-from vibegrid.llm.payload_writer import Decisions, random_decisions, write_payload
+from vibegrid.llm.payload_writer import UNHEARD, Decisions, random_decisions, write_payload
 from vibegrid.models.tokenizer import ASSISTANT, END, SYSTEM, USER
 
 PROSE_SHARE = 0.05
 CHUNK_WORDS = (20, 60)
-ANSWER_WORDS = (10, 30)
+ANSWER_WORDS = (5, 15)
+UNASKED_SHARE = 0.5  # of the messages answered with prose: they name no decision
 PROSE_OPENS = "Here is more: "
-LONG_MESSAGE_WORDS = 8
-LONG_SHARE = 0.42  # of the messages that have more words than that
 CUT_SHARE = 0.7
 CONFIG_OPENS = '","config":{'
-MESSAGE_WORDS = (1, 40)
+MESSAGE_WORDS = (1, 24)
 MIN_KEYWORD_CHARS = 4
 NAMED = ("tempo", "brightness", "mode", "space", "rhythm", "texture")
-NAMED_COUNT = (2, 6)
-NAMED_SHARE = 1.0  # of the messages with a payload
+NAMED_COUNT = (3, 6)
+NAMED_BY_LABEL = 0.3  # by the label itself, else by a plain word for it
 SYSTEM_PROMPTS = (
     None,
     "You turn a vibe into music.",
@@ -62,33 +63,46 @@ def content_words(text: str) -> list[str]:
     return [word for word in found if len(word) >= MIN_KEYWORD_CHARS]
 
 
-def keywords(message: str, most: int = 3) -> list[str]:
+def keywords(message: str, most: int) -> list[str]:
     """The first content words; the first word of any length where there are none."""
     first = [word.lower() for word in _WORD.findall(message)[:1]]
-    return content_words(message)[:most] or first or ["nothing"]
+    return content_words(message)[:most] or first or [UNHEARD]
+
+
+@cache
+def label_words() -> Mapping[tuple[str, str], tuple[str, ...]]:
+    """(field, label) -> plain English words for it."""
+    text = resources.files("vibegrid.models").joinpath("data/label_words.tsv").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines()[1:] if line]
+    return {(field, label): tuple(words.split()) for field, label, words in rows}
 
 
 def name_decisions(message: str, decisions: Decisions, rng: random.Random) -> tuple[str, list[str]]:
-    """The message with label words of some decisions at random places, and these words in their order."""
+    """The message with words for some decisions at random places, and these words in their order."""
     parts = message.split()
-    fields = rng.sample(NAMED, rng.randint(*NAMED_COUNT))
-    labels = [str(getattr(decisions, field)).split("_") for field in fields]
-    labels = [label for label in labels if label != ["medium"]]  # a label of three fields
-    for label in labels:
+    named: list[list[str]] = []
+    for field in rng.sample(NAMED, rng.randint(*NAMED_COUNT)):
+        label = str(getattr(decisions, field))
+        if rng.random() >= NAMED_BY_LABEL:
+            named.append([rng.choice(label_words()[field, label])])
+        elif label != "medium":  # a label of three fields
+            named.append(label.split("_"))
+    for words in named:
         place = rng.randint(0, len(parts))
-        parts[place:place] = label
-    spoken = {word for label in labels for word in label}
+        parts[place:place] = words
+    spoken = {word for words in named for word in words}
     return " ".join(parts), [word for word in content_words(" ".join(parts)) if word in spoken]
 
 
 def payload_chat(message: str, rng: random.Random) -> tuple[str, str]:
-    """A message and a synthetic payload as its answer, both ready for the template."""
+    """A message with words for some decisions and a synthetic payload as its answer, both ready for the template.
+
+    `thinking` quotes the first three of these words, "nothing" where there are none.
+    """
     decisions = random_decisions(rng)
-    heard: list[str] = []
-    if rng.random() < NAMED_SHARE:
-        message, heard = name_decisions(message, decisions, rng)
+    message, heard = name_decisions(message, decisions, rng)
     title = " ".join(word[:1].upper() + word[1:] for word in keywords(message, most=rng.randint(2, 4)))
-    payload = write_payload(decisions, heard[:3] or keywords(message), title, rng)
+    payload = write_payload(decisions, heard[:3] or [UNHEARD], title, rng)
     return message, payloads.dumps(payload) + END
 
 
@@ -99,11 +113,12 @@ def document(words: Sequence[str], payload_share: float, rng: random.Random) -> 
     message = snippet(words, MESSAGE_WORDS, rng).strip(" ,;:.\u2014-")
     if rng.random() < 0.5:
         message = message.lower()
-    is_long = len(message.split()) > LONG_MESSAGE_WORDS
-    if is_long and rng.random() < (1 - PROSE_SHARE - payload_share) / LONG_SHARE:
+    asked, payload = payload_chat(message, rng)
+    if rng.random() >= payload_share / (1 - PROSE_SHARE):
+        unasked = rng.random() < UNASKED_SHARE
         answer = PROSE_OPENS + snippet(words, ANSWER_WORDS, rng) + END
-        return prompt(rng.choice(SYSTEM_PROMPTS), message), answer
-    message, answer = payload_chat(message, rng)
+        return prompt(rng.choice(SYSTEM_PROMPTS), message if unasked else asked), answer
+    message, answer = asked, payload
     if rng.random() < CUT_SHARE:
         answer = answer[: answer.index(CONFIG_OPENS)] + CONFIG_OPENS
     return prompt(rng.choice(SYSTEM_PROMPTS), message), answer
@@ -112,9 +127,9 @@ def document(words: Sequence[str], payload_share: float, rng: random.Random) -> 
 def documents(texts: Sequence[str], count: int, payload_share: float, seed: int) -> Iterator[tuple[str, str]]:
     """`count` pairs (prompt, continuation), of which `payload_share` hold a payload.
 
-    Prose answers go to long messages: like a base model, a miniature knows the format and does not always use
-    it. Most payloads are cut before their config, whose 34 fields and 15 colours are learnt from the rest; the
-    part that depends on the message comes first and takes longest to learn.
+    A message that names no decision is answered with prose: like a base model, a miniature knows the format and does
+    not always use it. Most payloads are cut before their config, whose 34 fields and 15 colours are learnt from
+    the rest; the part that depends on the message comes first and takes longest to learn.
     """
     rng = random.Random(seed)
     split = [text.split() for text in texts]

@@ -12,18 +12,20 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from vibegrid.errors import InputError
 from vibegrid.files import write_json
 from vibegrid.folders import whole_folder
-from vibegrid.llm.payload_writer import LABELS
+from vibegrid.llm.payload_writer import LABELS, UNHEARD
 from vibegrid.models.documents import (
     MESSAGE_WORDS,
     SYSTEM_PROMPTS,
     content_words,
     documents,
+    label_words,
     payload_chat,
     snippet,
 )
@@ -36,8 +38,6 @@ log = logging.getLogger(__name__)
 
 MAX_TOKENS = 320  # a longer document is cut
 TOKENIZER_PAYLOADS = 800
-COMMON_SHARE = 0.4  # words of MiniLM's list, as a share of the vocabulary
-PROSE_REPEATS = 6  # words of the prose become tokens before rare pieces of payloads do
 POOL_BATCHES = 16  # documents are sorted by length within so many batches
 WARMUP_STEPS = 20
 PROBES = 32
@@ -102,25 +102,18 @@ def make_tokenizer(spec: MiniatureSpec, texts: Sequence[str]) -> Any:
     split = [text.split() for text in texts]
     messages = [snippet(rng.choice(split), MESSAGE_WORDS, rng) for _ in range(TOKENIZER_PAYLOADS)]
     payload_texts = [payload_chat(message, rng)[1] for message in messages]
-    prose = [*texts, *(text.lower() for text in texts)] * PROSE_REPEATS
-    # MiniLM's own word list stands roughly in the order of frequency: common English that the prose lacks
-    common = [" " + " ".join(_common_words(int(spec.vocab_size * COMMON_SHARE)))] * 2
-    # a quotation opens with a word without its space, a title has capitals: these are other tokens
+    prose = [*texts, *(text.lower() for text in texts)]
     counts = Counter(word for text in texts for word in content_words(text))
-    often = [word for word, count in counts.items() if count > 1]
-    quoted = [form for word in often for form in (word, word.capitalize(), " " + word.capitalize())]
-    return train_tokenizer([*payload_texts, *prose, *common, *quoted * 2], spec.vocab_size)
+    titles = [word.capitalize() for word, count in counts.items() if count > 3]
+    labels = [str(label) for field, values in LABELS.items() for label in (field, *values)]
+    words = [" " + word for word in (UNHEARD, *labels, *descriptive_words(), *titles)]
+    return train_tokenizer(prose, spec.vocab_size, payloads=payload_texts, words=words)
 
 
-def _common_words(count: int) -> list[str]:
-    """English words of three letters or more, in the order of MiniLM's vocabulary, about that of frequency."""
-    from tokenizers import Tokenizer
-
-    from vibegrid.embeddings import model_folder
-
-    vocabulary = Tokenizer.from_file(str(model_folder() / "tokenizer.json")).get_vocab()
-    words = sorted((token_id, word) for word, token_id in vocabulary.items())
-    return [w for _, w in words if len(w) > 2 and w.isascii() and w.isalpha()][:count]
+def descriptive_words() -> list[str]:
+    """Words for moods, scenes and sounds (`data/words.txt`) and for labels; a tokenizer has them whole."""
+    text = resources.files("vibegrid.models").joinpath("data/words.txt").read_text(encoding="utf-8")
+    return sorted({*text.split(), *(word for words in label_words().values() for word in words)})
 
 
 def make_model(spec: MiniatureSpec, tokenizer: Any) -> Any:

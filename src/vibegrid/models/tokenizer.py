@@ -52,12 +52,17 @@ def pattern() -> str:
     )
 
 
-def train_tokenizer(documents: Iterable[str], vocab_size: int) -> Any:
-    """A `PreTrainedTokenizerFast` with a chat template, trained on `documents`.
+def train_tokenizer(
+    prose: Iterable[str], vocab_size: int, *, payloads: Iterable[str] = (), words: Iterable[str] = ()
+) -> Any:
+    """A `PreTrainedTokenizerFast` with a chat template.
 
     Args:
-        documents: texts; how often a piece occurs decides whether it becomes a token.
+        prose: texts; how often a piece occurs in them decides whether it becomes a token.
         vocab_size: tokens at most, special tokens and the 256 bytes included.
+        payloads: texts whose units (`"key":"value",` and the like) become tokens however rare they are.
+        words: become tokens too. Neither needs merges (`ignore_merges`, as in Llama 3), which would fill half of
+            so small a vocabulary. What does not fit beside the bytes is left out.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -70,14 +75,21 @@ def train_tokenizer(documents: Iterable[str], vocab_size: int) -> Any:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    room = max(0, vocab_size - len(SPECIAL_TOKENS) - len(alphabet))
+    cut = tokenizer.pre_tokenizer.pre_tokenize_str
+    pieces = [piece for text in payloads for piece, _ in cut(text) if '"' in piece and len(piece) > 1]
+    pieces += [piece for word in words for piece, _ in cut(word)]
+    kept = list(dict.fromkeys(pieces))[:room]
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
+        vocab_size=vocab_size - len(kept),
         special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=alphabet,
         min_frequency=2,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(documents, trainer)
+    tokenizer.train_from_iterator(prose, trainer)
+    tokenizer = _with_tokens(tokenizer, kept)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
@@ -92,14 +104,24 @@ def train_tokenizer(documents: Iterable[str], vocab_size: int) -> Any:
     return fast
 
 
+def _with_tokens(tokenizer: Any, pieces: list[str]) -> Any:
+    """The tokenizer with more tokens at the end of its vocabulary, which no merge leads to."""
+    import json
+
+    from tokenizers import Tokenizer
+
+    described = json.loads(tokenizer.to_str())
+    vocabulary = described["model"]["vocab"]
+    for piece in pieces:
+        vocabulary.setdefault(piece, len(vocabulary))
+    described["model"]["ignore_merges"] = True
+    return Tokenizer.from_str(json.dumps(described))
+
+
 def words_of_tokens(tokenizer: Any) -> dict[int, str]:
-    """Token id -> the word it spells, for tokens that are one whole word of three letters or more."""
-    found = {}
-    for token_id in range(len(tokenizer)):
-        text = tokenizer.decode([token_id]).strip()
-        if len(text) > 2 and text.isalpha():
-            found[token_id] = text
-    return found
+    """Token id -> the word it begins or spells: a space and three letters or more."""
+    texts = ((token_id, tokenizer.decode([token_id])) for token_id in range(len(tokenizer)))
+    return {i: text[1:] for i, text in texts if text[:1] == " " and len(text) > 3 and text[1:].isalpha()}
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:

@@ -1,5 +1,7 @@
 """Spec of a GRPO adapter (Shao et al. 2024, arXiv:2402.03300)."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from vibegrid.specs.reward import RewardSpec
@@ -13,6 +15,9 @@ class GRPOSpec(TrainingSpec):
     sft: SFTSpec = Field(default_factory=SFTSpec, description="the SFT adapter it starts from")
     beta: float = Field(default=0.04, ge=0, description="weight of the KL term to the SFT adapter")
     num_generations: int = Field(default=4, ge=2, description="completions a prompt; batch_size is a multiple of it")
+    scale_rewards: Literal["group", "batch", "none"] = Field(
+        default="group", description="advantages are divided by the standard deviation of rewards in this"
+    )
     temperature: float = Field(default=0.8, gt=0, le=2, description="sampling temperature")
     top_p: float = Field(default=0.95, gt=0, le=1, description="nucleus sampling")
     top_k: int = Field(default=64, ge=0, description="0 is off")

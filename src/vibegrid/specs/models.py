@@ -16,12 +16,12 @@ class MiniatureSpec(Spec):
     vocab_size: int = Field(default=4000, ge=600, le=65_536, description="tokens at most")
     hidden_size: int = Field(default=96, ge=32, description="width")
     layers: int = Field(default=2, ge=1, description="depth")
-    heads: int = Field(default=4, ge=1, description="attention heads")
+    heads: int = Field(default=8, ge=1, description="attention heads")
     intermediate_size: int = Field(default=256, ge=32, description="width of the MLP")
-    steps: int = Field(default=500, ge=1, description="pretraining steps")
+    steps: int = Field(default=900, ge=1, description="pretraining steps")
     batch_size: int = Field(default=16, ge=1, description="documents a step")
     learning_rate: float = Field(default=3e-3, gt=0, description="peak learning rate of pretraining")
-    payload_share: float = Field(default=0.95, ge=0, le=1, description="share of documents that hold a payload")
+    payload_share: float = Field(default=0.8, ge=0, le=1, description="share of documents that hold a payload")
     seed: int = Field(default=0, ge=0, description="seed of weights and documents")
 
 

@@ -8,6 +8,7 @@ generation, and so no clipping ever acts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,15 @@ def train(
         lifecycle.fit(trainer, watch, work)
     except lifecycle.TrainingFailed as error:
         failure = str(error)
-    facts = {
+    facts: dict[str, Any] = {
         "n_rows": len(prompts),
         "n_dropped": 0,
         "steps": trainer.state.global_step,
         "tokens": int(trainer.state.num_input_tokens_seen),
     }
     history = trainer.state.log_history
+    rewards = [float(row["reward"]) for row in lifecycle.metrics_of(history) if row.get("reward") is not None]
+    facts |= slope(rewards)
     return lifecycle.finish(
         out,
         work,
@@ -69,6 +72,21 @@ def train(
         model=trainer.model,
         failure=failure,
     )
+
+
+def slope(rewards: Sequence[float]) -> dict[str, float]:
+    """Least-squares slope of the training reward, per step, and its standard error; nothing for under three steps."""
+    if len(rewards) < 3:
+        return {}
+    import numpy as np
+
+    steps = np.arange(len(rewards)) - (len(rewards) - 1) / 2
+    values = np.asarray(rewards) - np.mean(rewards)
+    spread = float(steps @ steps)
+    rise = float(steps @ values) / spread
+    left = values - rise * steps
+    error = (float(left @ left) / (len(rewards) - 2) / spread) ** 0.5
+    return {"reward_slope": rise, "reward_slope_se": error}
 
 
 def _trainer(
@@ -87,6 +105,7 @@ def _trainer(
         **lifecycle.common_arguments(spec, work),
         beta=spec.beta,
         num_generations=spec.num_generations,
+        scale_rewards=spec.scale_rewards,
         max_completion_length=spec.max_completion_length,
         temperature=spec.temperature,
         top_p=spec.top_p,
