@@ -12,6 +12,7 @@ from vibegrid.evals.metrics import METRICS, score_outputs
 from vibegrid.payloads import dumps, parse_output
 from vibegrid.rewards.formula import reward, wants_audio
 from vibegrid.schema import FIELDS
+from vibegrid.specs.metrics import METRIC_NAMES
 from vibegrid.specs.reward import RewardSpec
 from vibegrid.systems import random_uniform, rule_based
 
@@ -93,6 +94,10 @@ def test_titles_are_matched_to_their_own_prompt():
     scores = score_outputs(rows, NO_AUDIO)
     assert [s["id"] for s in scores] == ["rain", "x", "organ", "beach"]
     assert [round(s["title_similarity"], 4) for s in scores] == [1, 0, 1, 1]
+
+
+def test_specs_may_name_every_metric_and_no_other() -> None:
+    assert list(METRICS) == list(METRIC_NAMES)
 
 
 @pytest.mark.parametrize("name", METRICS)

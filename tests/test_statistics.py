@@ -211,6 +211,7 @@ def test_compare_known_difference():
     base = np.linspace(0, 1, 20)
     scores = {"r1": rows_of(base), "r2": rows_of(base + 0.1), "r3": rows_of(base)}
     statuses = {"r2": {"status": "ok", "reason": "", "n_dropped": 4, "steps": 40, "tokens": 900}}
+    statuses["r2"] |= {"reward_slope": 0.004, "reward_slope_se": 0.001}
     rows = compare(make_spec({"a": ["r1"], "b": ["r2"], "c": ["r3"]}), scores, statuses)
     moved, same = pick(rows, "b"), pick(rows, "c")
     assert moved["delta"] == moved["delta_low"] == moved["delta_high"] == "0.100000"
@@ -221,6 +222,8 @@ def test_compare_known_difference():
     assert pick(rows, "a")["p_value"] == "" and pick(rows, "a")["delta"] == ""
     assert pick(rows, "b")["primary"] == "confirmatory" and pick(rows, "b", "seen")["primary"] == "exploratory"
     assert pick(rows, "b", metric="train_steps")["mean"] == "40.000000"
+    slope = pick(rows, "b", metric="train_reward_slope")
+    assert (slope["mean"], slope["ci_low"], slope["ci_high"]) == ("0.004000", "0.002040", "0.005960")
     assert {row["subset"] for row in rows} == {"all", "seen", "unseen"}
     assert all(tuple(row) == ROW_COLUMNS for row in rows) and ROW_COLUMNS[: len(COLUMNS)] == COLUMNS
     assert rows == sorted(rows, key=lambda row: tuple(row[column] for column in KEY))

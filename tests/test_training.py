@@ -1,7 +1,13 @@
 """Real TRL trainers on a tiny model: resuming, determinism, failures, adapters that are not whole."""
 
+import json
+import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +23,7 @@ from vibegrid.specs.sft import SFTSpec
 from vibegrid.specs.systems import DecodingSpec
 from vibegrid.training import lifecycle
 
+ROOT = Path(__file__).parents[1]
 PROSE = ["Slow cold honey dripped from the spoon while the ferry lay still against its post in the mist."] * 2
 SYSTEM = "Write a payload."
 FILES = {"adapter_model.safetensors", "adapter_config.json", "spec.json"} | {
@@ -181,6 +188,41 @@ def test_grpo_logs_every_component_and_resumes_to_the_same_bytes(
     assert lifecycle.last_checkpoint(Path(f"{resumed}.work")) is not None
     _grpo(tiny, dataset, adapter, resumed)
     _same(whole, resumed)
+
+
+@pytest.mark.slow
+def test_a_killed_job_goes_on_from_its_checkpoint_to_the_same_bytes(tiny: Path, dataset: Path, tmp_path: Path) -> None:
+    (tmp_path / "system.md").write_text(SYSTEM)
+    spec = {**SFT, "budget": {"unit": "steps", "value": 60}, "max_seq_length": 400, "checkpoints": 1}
+
+    def job(out: str) -> subprocess.Popen[bytes]:
+        files = ["--model", tiny, "--dataset", dataset, "--system-prompt", "system.md", "--work", f"work/{out}"]
+        command = [sys.executable, ROOT / "scripts/train_sft.py", "--spec", json.dumps(spec), "--out", out, *files]
+        environment = {**os.environ, "VIBEGRID_PRELOAD": "0"}
+        return subprocess.Popen([*command, "--log", f"{out}.log"], cwd=tmp_path, env=environment)
+
+    killed, whole = job("killed"), job("whole")
+    while killed.poll() is None and not (tmp_path / "work/killed/checkpoint-30/trainer_state.json").exists():
+        time.sleep(0.005)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed").exists()
+    assert whole.wait(300) == 0 and job("killed").wait(300) == 0
+    assert "resuming from checkpoint-30" in (tmp_path / "killed.log").read_text()
+    _same(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_slope_is_that_of_a_regression() -> None:
+    from scipy.stats import linregress
+
+    from vibegrid.training.grpo import slope
+
+    rewards = [0.1, 0.4, 0.2, 0.5, 0.45, 0.6]
+    expected = linregress(range(6), rewards)
+    found = slope(rewards)
+    assert found["reward_slope"] == pytest.approx(expected.slope)
+    assert found["reward_slope_se"] == pytest.approx(expected.stderr)
+    assert slope([0.1, 0.2]) == {}
 
 
 @pytest.mark.slow

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
+import sys
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,31 @@ def normalised(source: str) -> str:
     return ast.dump(tree)
 
 
+class NormalisedDigests:
+    """Digest of a source's normalised form, kept by the digest of its bytes: parsing every module takes a second."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        try:
+            return dict(json.loads(self.cache.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError):  # not there yet, or cut short
+            return {}
+
+    def of(self, source: str) -> str:
+        """64 hex digits."""
+        key = hashlib.sha256(f"{sys.version_info[:2]}\n{source}".encode()).hexdigest()
+        if key not in self._known:
+            self._known[key] = hashlib.sha256(normalised(source).encode()).hexdigest()
+            self.cache.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.cache.with_suffix(f".{os.getpid()}.tmp")
+            temporary.write_text(json.dumps(self._known), encoding="utf-8")
+            os.replace(temporary, self.cache)
+        return self._known[key]
+
+
 class Code:
     """The package and scripts of one source tree.
 
@@ -43,6 +71,7 @@ class Code:
         self.vouched = vouched or {}
         self.vouchers_used: dict[str, str] = {}
         self._file_digests: dict[Path, str] = {}
+        self._normalised = NormalisedDigests(root / ".cache" / "normalised_sources.json")
         self._step_digests: dict[tuple[str, tuple[str, ...]], str] = {}
 
     @cached_property
@@ -51,8 +80,6 @@ class Code:
 
         grimp finds a package as ``import`` does: in ``sys.modules`` first, so that entry is set aside meanwhile.
         """
-        import sys
-
         import grimp
 
         source, imported = str(self.root / "src"), sys.modules.pop(PACKAGE, None)
@@ -103,7 +130,7 @@ class Code:
     def _digest_of(self, path: Path) -> str:
         if path not in self._file_digests:
             source = path.read_text(encoding="utf-8")
-            hashed = hashlib.sha256(normalised(source).encode())
+            hashed = hashlib.sha256(self._normalised.of(source).encode())
             for data in self._data_files(path, source):
                 hashed.update(data.name.encode() + b"\0" + data.read_bytes())
             self._file_digests[path] = hashed.hexdigest()
@@ -116,7 +143,7 @@ class Code:
             for folder in (path.parent, path.parent / "data")
             if folder.is_dir()
             for file in folder.iterdir()
-            if file.is_file() and file.suffix not in (".py", ".pyc")
+            if file.suffix not in (".py", ".pyc") and file.name in source and file.is_file()
         ]
         if not candidates:
             return []

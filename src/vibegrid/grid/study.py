@@ -17,6 +17,7 @@ from vibegrid.llm.embedded import program
 from vibegrid.scorers.registry import SCORERS
 from vibegrid.specs.evals import EvalSetSpec
 from vibegrid.specs.grpo import GRPOSpec
+from vibegrid.specs.metrics import METRIC_NAMES
 from vibegrid.specs.models import MiniatureSpec
 from vibegrid.specs.sft import SFTSpec
 from vibegrid.specs.systems import SystemSpec
@@ -55,15 +56,13 @@ class Study:
     # configuration ---------------------------------------------------------------------------------------------
 
     def _resolver(self) -> Resolver:
-        from vibegrid.evals.metrics import METRICS
-
         return Resolver(
             self.run.scale,
             self.scale,
             models=set(self.models),
             eval_sets=self.eval_set_names,
             prompts={path.stem for path in (self.root / "config/prompts/system").glob("*.md")},
-            metrics=set(METRICS),
+            metrics=set(METRIC_NAMES),
             scorers=set(SCORERS),
         )
 
