@@ -18,7 +18,7 @@ class MiniatureSpec(Spec):
     layers: int = Field(default=2, ge=1, description="depth")
     heads: int = Field(default=8, ge=1, description="attention heads")
     intermediate_size: int = Field(default=256, ge=32, description="width of the MLP")
-    steps: int = Field(default=900, ge=1, description="pretraining steps")
+    steps: int = Field(default=700, ge=1, description="pretraining steps")
     batch_size: int = Field(default=16, ge=1, description="documents a step")
     learning_rate: float = Field(default=3e-3, gt=0, description="peak learning rate of pretraining")
     payload_share: float = Field(default=0.8, ge=0, le=1, description="share of documents that hold a payload")

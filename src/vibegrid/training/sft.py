@@ -69,6 +69,8 @@ def _trainer(
     spec: SFTSpec, model: Path, tokenizer: Any, train_rows: list[Any], val_rows: list[Any], work: Path
 ) -> tuple[Any, Any]:
     loaded, _ = engine.load(model, engine=spec.engine, dtype=spec.dtype, max_length=spec.max_seq_length)
+    if not hasattr(loaded, loaded.base_model_prefix):
+        loaded.base_model_prefix = "model"  # Gemma 3's names a part of its multimodal form; TRL's loss asks for it
     loaded = engine.add_lora(loaded, spec.lora, engine=spec.engine, seed=spec.seed)
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -77,7 +79,6 @@ def _trainer(
         **lifecycle.common_arguments(spec, work),
         max_length=None,  # rows over the limit are dropped above, none is cut
         packing=False,
-        loss_type="nll",  # the default, chunked, does not find the decoder of a Gemma 3 text model
         include_num_input_tokens_seen="non_padding",
         per_device_eval_batch_size=spec.batch_size,
     )
