@@ -23,9 +23,10 @@ from vibegrid.models.tokenizer import ASSISTANT, END, SYSTEM, USER
 PROSE_SHARE = 0.05
 CHUNK_WORDS = (20, 60)
 ANSWER_WORDS = (5, 15)
+BARE_SHARE = 0.5  # of the messages that name decisions: they hold nothing else, and are learnt to be read first
 UNASKED_SHARE = 0.5  # of the messages answered with prose: they name no decision
 PROSE_OPENS = "Here is more: "
-CUT_SHARE = 0.8
+CUT_SHARE = 0.7
 CONFIG_OPENS = '","config":{'
 MESSAGE_WORDS = (1, 24)
 MIN_KEYWORD_CHARS = 4
@@ -113,15 +114,14 @@ def document(words: Sequence[str], payload_share: float, rng: random.Random) -> 
     message = snippet(words, MESSAGE_WORDS, rng).strip(" ,;:.\u2014-")
     if rng.random() < 0.5:
         message = message.lower()
-    asked, payload = payload_chat(message, rng)
+    asked, answer = payload_chat("" if rng.random() < BARE_SHARE else message, rng)
     if rng.random() >= payload_share / (1 - PROSE_SHARE):
         unasked = rng.random() < UNASKED_SHARE
         answer = PROSE_OPENS + snippet(words, ANSWER_WORDS, rng) + END
         return prompt(rng.choice(SYSTEM_PROMPTS), message if unasked else asked), answer
-    message, answer = asked, payload
     if rng.random() < CUT_SHARE:
         answer = answer[: answer.index(CONFIG_OPENS)] + CONFIG_OPENS
-    return prompt(rng.choice(SYSTEM_PROMPTS), message), answer
+    return prompt(rng.choice(SYSTEM_PROMPTS), asked), answer
 
 
 def documents(texts: Sequence[str], count: int, payload_share: float, seed: int) -> Iterator[tuple[str, str]]:
