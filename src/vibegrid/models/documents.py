@@ -24,7 +24,8 @@ PROSE_SHARE = 0.05
 CHUNK_WORDS = (20, 60)
 ANSWER_WORDS = (5, 15)
 BARE_SHARE = 0.5  # of the messages that name decisions: they hold nothing else, and are learnt to be read first
-UNASKED_SHARE = 0.5  # of the messages answered with prose: they name no decision
+UNNAMED_SHARE = 0.12  # of the messages: they name no decision
+UNNAMED_ODDS = 6  # how much likelier these are answered with prose
 PROSE_OPENS = "Here is more: "
 CUT_SHARE = 0.7
 CONFIG_OPENS = '","config":{'
@@ -95,13 +96,14 @@ def name_decisions(message: str, decisions: Decisions, rng: random.Random) -> tu
     return " ".join(parts), [word for word in content_words(" ".join(parts)) if word in spoken]
 
 
-def payload_chat(message: str, rng: random.Random) -> tuple[str, str]:
-    """A message with words for some decisions and a synthetic payload as its answer, both ready for the template.
+def payload_chat(message: str, rng: random.Random, named: bool = True) -> tuple[str, str]:
+    """A message, with words for some decisions if `named`, and a synthetic payload as its answer, for the template.
 
     `thinking` quotes the first three of these words, "nothing" where there are none.
     """
-    decisions = random_decisions(rng)
-    message, heard = name_decisions(message, decisions, rng)
+    decisions, heard = random_decisions(rng), list[str]()
+    if named:
+        message, heard = name_decisions(message, decisions, rng)
     title = " ".join(word[:1].upper() + word[1:] for word in keywords(message, most=rng.randint(2, 4)))
     payload = write_payload(decisions, heard[:3] or [UNHEARD], title, rng)
     return message, payloads.dumps(payload) + END
@@ -114,12 +116,12 @@ def document(words: Sequence[str], payload_share: float, rng: random.Random) -> 
     message = snippet(words, MESSAGE_WORDS, rng).strip(" ,;:.\u2014-")
     if rng.random() < 0.5:
         message = message.lower()
-    asked, answer = payload_chat("" if rng.random() < BARE_SHARE else message, rng)
-    if rng.random() >= payload_share / (1 - PROSE_SHARE):
-        unasked = rng.random() < UNASKED_SHARE
+    named = rng.random() >= UNNAMED_SHARE
+    asked, answer = payload_chat("" if named and rng.random() < BARE_SHARE else message, rng, named)
+    prose = (1 - PROSE_SHARE - payload_share) / (1 - PROSE_SHARE) / (1 + (UNNAMED_ODDS - 1) * UNNAMED_SHARE)
+    if rng.random() < prose * (1 if named else UNNAMED_ODDS):
         answer = PROSE_OPENS + snippet(words, ANSWER_WORDS, rng) + END
-        return prompt(rng.choice(SYSTEM_PROMPTS), message if unasked else asked), answer
-    if rng.random() < CUT_SHARE:
+    elif rng.random() < CUT_SHARE:
         answer = answer[: answer.index(CONFIG_OPENS)] + CONFIG_OPENS
     return prompt(rng.choice(SYSTEM_PROMPTS), asked), answer
 
@@ -127,9 +129,9 @@ def document(words: Sequence[str], payload_share: float, rng: random.Random) -> 
 def documents(texts: Sequence[str], count: int, payload_share: float, seed: int) -> Iterator[tuple[str, str]]:
     """`count` pairs (prompt, continuation), of which `payload_share` hold a payload.
 
-    A message that names no decision is answered with prose: like a base model, a miniature knows the format and does
-    not always use it. Most payloads are cut before their config, whose 34 fields and 15 colours are learnt from
-    the rest; the part that depends on the message comes first and takes longest to learn.
+    The others are prose, the likelier where the message names no decision: like a base model, a miniature knows the
+    format and does not always use it. Most payloads are cut before their config, whose 34 fields and 15 colours are
+    learnt from the rest; the part that depends on the message comes first and takes longest to learn.
     """
     rng = random.Random(seed)
     split = [text.split() for text in texts]

@@ -21,7 +21,7 @@ class MiniatureSpec(Spec):
     steps: int = Field(default=700, ge=1, description="pretraining steps")
     batch_size: int = Field(default=16, ge=1, description="documents a step")
     learning_rate: float = Field(default=3e-3, gt=0, description="peak learning rate of pretraining")
-    payload_share: float = Field(default=0.75, ge=0, le=1, description="share of documents that hold a payload")
+    payload_share: float = Field(default=0.8, ge=0, le=1, description="share of documents that hold a payload")
     seed: int = Field(default=0, ge=0, description="seed of weights and documents")
 
 
