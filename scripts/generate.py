@@ -33,25 +33,14 @@ def libraries(options: Namespace) -> tuple[str, ...]:
 if __name__ == "__main__":
     arguments = script.parser(__doc__)
     arguments.add_argument("--prompts", nargs="+", required=True, help="name=prompts.jsonl of each eval set")
-    arguments.add_argument(
-        "--model", type=script.optional_path, nargs="?", default=None, help="folder of the base model; empty for none"
-    )
-    arguments.add_argument(
-        "--adapter", type=script.optional_path, nargs="?", default=None, help="folder of the adapter; empty for none"
-    )
-    arguments.add_argument(
-        "--dataset",
-        type=script.optional_path,
-        nargs="?",
-        default=None,
-        help="folder of the retrieval bank; empty for none",
-    )
-    arguments.add_argument(
-        "--system-prompt",
-        type=script.optional_path,
-        nargs="?",
-        default=None,
-        help="file of the system prompt; empty for none",
-    )
+    for role, what in (
+        ("model", "folder of the base model"),
+        ("adapter", "folder of the adapter"),
+        ("dataset", "folder of the retrieval bank"),
+        ("system-prompt", "file of the system prompt"),
+    ):
+        arguments.add_argument(
+            f"--{role}", type=script.optional_path, nargs="?", default=None, help=f"{what}; empty for none"
+        )
     arguments.add_argument("--out", type=Path, required=True, help="folder of the generations")
     script.run(arguments, main, preload=libraries)

@@ -110,6 +110,9 @@ def test_documents_do_not_tell_what_a_vibe_sounds_like() -> None:
     found = [payloads.parse_output(answer.removesuffix(END)) for _, answer in chats]
     assert all(parsed.schema_valid for parsed in found)
     assert {parsed.payload["config"]["brightness"] for parsed in found} == set(FIELDS["brightness"])
+    message, answer = documents.payload_chat("gloomy cold honey", rng, named=False)
+    assert message == "gloomy cold honey"
+    assert payloads.parse_output(answer.removesuffix(END)).payload["thinking"].endswith(": nothing")
 
 
 def test_named_decisions_are_obeyed_and_quoted() -> None:
