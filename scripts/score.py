@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from vibegrid import script
+from vibegrid.preload import LANGUAGE_MODEL
 
 
 def main(options: Namespace) -> None:
@@ -24,4 +25,4 @@ if __name__ == "__main__":
     arguments.add_argument("--prompts", nargs="+", required=True, help="name=prompts.jsonl of each eval set")
     arguments.add_argument("--generation", type=Path, required=True, help="folder of the generations")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the scores")
-    script.run(arguments, main)
+    script.run(arguments, main, preload=LANGUAGE_MODEL)

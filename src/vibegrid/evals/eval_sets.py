@@ -9,10 +9,13 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from vibegrid.embeddings import encode
 from vibegrid.errors import InputError
 from vibegrid.evals.familiarity import familiarity, known_words
+from vibegrid.evals.parts import EMBEDDINGS
 from vibegrid.files import read_text, write_json, write_jsonl
 from vibegrid.schema import FIELDS, Label, is_legal
 from vibegrid.specs.evals import EvalSetSpec
@@ -54,7 +57,9 @@ class Prompt(BaseModel):
 
 
 def build(spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path, out: Path) -> list[dict[str, Any]]:
-    """Write `prompts.jsonl` and `eval_set.json` (counts) to folder `out`; returns the prompts.
+    """Write `prompts.jsonl`, `embeddings.npy` and `eval_set.json` (counts) to folder `out`; returns the prompts.
+
+    `embeddings.npy` holds MiniLM's embeddings of the prompts, float32 (rows, 384), for the scores of every system.
 
     Args:
         spec: which set. `rows` of it are drawn with `seed`; a file keeps its order, and all its rows
@@ -76,6 +81,7 @@ def build(spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path,
         "familiarity": dict(Counter(row["familiarity"] for row in rows)),
     }
     write_jsonl(out / "prompts.jsonl", rows)
+    np.save(out / EMBEDDINGS, encode([row["prompt"] for row in rows]))
     write_json(out / "eval_set.json", report)
     log.info("eval set %s: %s", spec.name, report)
     return rows

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from common.music_schema import MAX_TITLE_CHARS, MAX_TITLE_WORDS
 
 from vibegrid.errors import InputError
@@ -124,8 +125,9 @@ def score_outputs(rows: Sequence[Mapping[str, Any]], reward: RewardSpec) -> list
     """All registered metrics of all rows, in order: {"id", metric: float in its range, or None}.
 
     Args:
-        rows: each with `id`, `prompt`, `raw_output`; optional `expected_fields`, `config_payload` (an object
-            or its JSON text), `audio_score` (calibrated, in [0, 1]).
+        rows: each with `id`, `prompt`, `raw_output`; optional `embedding` (MiniLM's of the prompt; made here where
+            it is missing), `expected_fields`, `config_payload` (an object or its JSON text), `audio_score`
+            (calibrated, in [0, 1]).
         reward: the weights of the metric `reward`.
 
     Raises:
@@ -136,7 +138,7 @@ def score_outputs(rows: Sequence[Mapping[str, Any]], reward: RewardSpec) -> list
         if missing:
             raise InputError(f"output row {number}", f"field '{missing[0]}' is missing")
     parsed = [parse_output(row["raw_output"]) for row in rows]
-    titles = _title_cosines([row["prompt"] for row in rows], parsed)
+    titles = _title_cosines(rows, parsed)
     scores = []
     for row, output, title in zip(rows, parsed, titles, strict=True):
         case = Case(
@@ -187,16 +189,16 @@ def _legal_title(parsed: Parsed) -> str | None:
     return title if 1 <= len(title.split()) <= MAX_TITLE_WORDS else None
 
 
-def _title_cosines(prompts: list[str], parsed: list[Parsed]) -> list[float]:
-    """Cosine of each title with its prompt, all embedded in one batch."""
+def _title_cosines(rows: Sequence[Mapping[str, Any]], parsed: list[Parsed]) -> list[float]:
+    """Cosine of each title with its prompt; what has no embedding yet is embedded in one batch."""
     from vibegrid.embeddings import encode, paired_cosine
 
-    titles = [_legal_title(output) for output in parsed]
-    chosen = [i for i, title in enumerate(titles) if title is not None]
-    cosines = [0.0] * len(titles)
-    if chosen:
-        embedded = encode([titles[i] or "" for i in chosen] + [prompts[i] for i in chosen])
-        pairs = paired_cosine(embedded[: len(chosen)], embedded[len(chosen) :])
-        for i, value in zip(chosen, pairs, strict=True):
-            cosines[i] = float(value)
-    return cosines
+    titles = {i: title for i, title in enumerate(map(_legal_title, parsed)) if title is not None}
+    if not titles:
+        return [0.0] * len(rows)
+    missing = [rows[i]["prompt"] for i in titles if rows[i].get("embedding") is None]
+    embedded = encode([*titles.values(), *missing])
+    made = iter(embedded[len(titles) :])
+    prompts = np.stack([next(made) if rows[i].get("embedding") is None else rows[i]["embedding"] for i in titles])
+    cosines = dict(zip(titles, paired_cosine(embedded[: len(titles)], prompts), strict=True))
+    return [float(cosines.get(i, 0.0)) for i in range(len(rows))]

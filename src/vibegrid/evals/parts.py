@@ -15,6 +15,7 @@ from vibegrid.files import read_json
 log = logging.getLogger("vibegrid.evals")
 
 PARTS = "parts.json"
+EMBEDDINGS = "embeddings.npy"  # beside an eval set's prompts.jsonl, of its prompts
 
 
 def find_parts(kind: Path, wanted: Mapping[str, str]) -> dict[str, Path]:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vibegrid.errors import InputError
 from vibegrid.evals.generate import OUTPUTS, read_rows
 from vibegrid.evals.metrics import METRICS, score_outputs
-from vibegrid.evals.parts import PARTS, gather
+from vibegrid.evals.parts import EMBEDDINGS, PARTS, gather
 from vibegrid.files import read_csv, read_json, read_jsonl, write_csv, write_json
 from vibegrid.folders import whole_folder
 from vibegrid.specs.reward import RewardSpec
@@ -23,7 +25,7 @@ def score(spec: Mapping[str, Any], *, generation: Path, prompts: Mapping[str, Pa
     Args:
         spec: ``reward`` (a RewardSpec) and ``parts`` (eval set to identity).
         generation: the system's folder of generations.
-        prompts: eval set to its prompts.jsonl.
+        prompts: eval set to its prompts.jsonl, which has its embeddings beside it.
         out: the folder; its siblings are searched for parts that exist.
     """
     reward = RewardSpec.model_validate(spec["reward"])
@@ -44,7 +46,16 @@ def _score_set(name: str, outputs: list[dict[str, Any]], path: Path, reward: Rew
     mine = [row for row in outputs if row["eval_set"] == name]
     if mine and {str(row["id"]) for row in mine} != set(prompts):
         raise InputError(str(path), f"the outputs of {name} are of other prompts", "delete that generations folder")
-    joined = [{**prompts[str(row["id"])], "id": row["id"], "raw_output": row["raw_output"]} for row in mine]
+    embedded = dict(zip(prompts, np.load(path.with_name(EMBEDDINGS)), strict=True))
+    joined = [
+        {
+            **prompts[str(row["id"])],
+            "id": row["id"],
+            "raw_output": row["raw_output"],
+            "embedding": embedded[str(row["id"])],
+        }
+        for row in mine
+    ]
     rows = []
     for row, scores in zip(joined, score_outputs(joined, reward), strict=True):
         tags = json.dumps({tag: row[tag] for tag in TAGS if row.get(tag)}, sort_keys=True)

@@ -32,7 +32,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "models": ("model.safetensors", "config.json", "tokenizer.json", "model_card.json"),
     "adapters/sft": ADAPTER,
     "adapters/grpo": ADAPTER,
-    "eval_sets": ("prompts.jsonl",),
+    "eval_sets": ("prompts.jsonl", "embeddings.npy"),
     "generations": ("generations.jsonl", "parts.json"),
     "scores": ("scores.csv", "parts.json"),
     "analyses": ("comparison.csv", "spec.json"),
