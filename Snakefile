@@ -11,6 +11,14 @@ configfile: "config/config.yaml"
 include: "rules/common.smk"
 
 
+onsuccess:
+    end_timers()
+
+
+onerror:
+    end_timers()
+
+
 # What `snakemake` alone and `snakemake results/all_tables.csv` make.
 rule all_tables:
     default_target: True

@@ -3,6 +3,7 @@
 
 import re
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
@@ -29,6 +30,13 @@ def load_study():
 
 study, targets = load_study()
 RESULTS = study.scale.results
+
+
+def end_timers():
+    """End the scheduler's timers, which would keep the process for one more span of max-jobs-per-timespan."""
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
 
 
 def ids(kind):
