@@ -11,11 +11,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCALE ?= mini
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What is imported is compiled once and kept: without that, every job would compile its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test test-fast plan bench lint format docs prune vouch env clean
 
 run: $(READY)
-	@snakemake results/all_tables.csv figures
+	@snakemake results/all_tables.csv figures listen
 
 env: $(READY)
 
