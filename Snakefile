@@ -34,25 +34,38 @@ include: "rules/texts.smk"
 include: "rules/vibes.smk"
 include: "rules/datasets.smk"
 include: "rules/models.smk"
+include: "rules/sound.smk"
 include: "rules/adapters.smk"
 include: "rules/evals.smk"
 include: "rules/analyses.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/listen.smk"
 
 
 rule figures:
     input:
         [path for name in study.selected for path in targets.figures(name)],
+        targets.clap_figure(),
     localrule: True
     message:
         "All figures"
+
+
+# The listening page, of the experiment that config/scales says.
+rule listen:
+    input:
+        f"{RESULTS}/listen/index.html" if targets.heard() else [],
+    localrule: True
+    message:
+        "The listening page"
 
 
 rule all:
     input:
         rules.all_tables.input,
         rules.figures.input,
+        rules.listen.input,
         expand(f"{RESULTS}/experiments/{{name}}/arms.csv", name=study.selected),
 
 

@@ -1,4 +1,4 @@
-# INPUTS   a base model, a dataset variant; for GRPO the SFT adapter it starts from
+# INPUTS   a base model, a dataset variant; for GRPO the SFT adapter it starts from and a scorer
 # OUTPUTS  results/adapters/{sft,grpo}/{id}/   adapter, spec, training curve, versions, status
 
 
@@ -46,6 +46,7 @@ rule train_grpo:
         model=parent("adapters/grpo", "model"),
         dataset=parent("adapters/grpo", "dataset"),
         sft=parent("adapters/grpo", "sft"),
+        scorer=scorer("adapters/grpo"),
         system_prompt=source("adapters/grpo", "system_prompt"),
         work=work("adapters/grpo"),
         out=out("adapters/grpo"),
@@ -54,4 +55,5 @@ rule train_grpo:
     shell:
         "python scripts/train_grpo.py --spec {params.spec:q} --model {params.model:q}"
         " --dataset {params.dataset:q} --sft-adapter {params.sft:q} --system-prompt {params.system_prompt:q}"
+        " --scorer {params.scorer:q}"
         " --work {params.work:q} --out {params.out:q} --log {log:q}"

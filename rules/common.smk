@@ -1,6 +1,8 @@
 # The study of this run, and the helpers that rules share. A folder of results is named `slug.digest`; everything
 # about it is looked up in the study, nothing is parsed out of a path.
 
+import json
+import os
 import re
 import sys
 import threading
@@ -11,7 +13,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from vibegrid.errors import InputError
 from vibegrid.grid.study import Study
 from vibegrid.grid.environment import use_this_python
-from vibegrid.grid.targets import FILES, Targets, reserved_names
+from vibegrid.grid.targets import CLAP_CARD, FILES, MORE_FILES, Targets, reserved_names
 
 use_this_python()
 
@@ -44,9 +46,9 @@ def ids(kind):
     return "|".join(re.escape(identity) for identity in study.nodes(kind)) or "none"
 
 
-def files(kind, wildcard):
-    """Declared files of a kind, with the wildcard for the node's id."""
-    return [f"{RESULTS}/{kind}/{{{wildcard}}}/{name}" for name in FILES[kind]]
+def files(kind, wildcard, step=""):
+    """Declared files of a kind, and those of a step beside them, with the wildcard for the node's id."""
+    return [f"{RESULTS}/{kind}/{{{wildcard}}}/{name}" for name in (*FILES[kind], *MORE_FILES.get(step, ()))]
 
 
 def node(kind, wildcards):
@@ -115,15 +117,50 @@ def prompts(kind):
     """Params function: prompt files of the node's eval sets, as name=path."""
 
     def found(wildcards):
-        made = node(kind, wildcards)
-        return [f"{name}={made.parents[f'eval_set:{name}'].file('prompts.jsonl')}" for name in made.parts]
+        return [f"{name}={found}/prompts.jsonl" for name, found in named_parents(kind, wildcards, "eval_set")]
 
     return found
 
 
-def ids_of_step(step):
-    """Closed wildcard: the ids of the models that this step makes."""
-    found = [identity for identity, made in study.nodes("models").items() if made.step == step]
+def scorers(kind):
+    """Params function: folders of the node's audio scorers, as name=folder."""
+
+    def found(wildcards):
+        return [f"{name}={folder}" for name, folder in named_parents(kind, wildcards, "scorer")]
+
+    return found
+
+
+def scorer(kind):
+    """Params function: folder of the node's one audio scorer; empty where it has none."""
+
+    def found(wildcards):
+        return next((folder for _, folder in named_parents(kind, wildcards, "scorer")), "")
+
+    return found
+
+
+def effects_file(wildcards):
+    """Params function: what the labels do to the sound; empty where nothing is rendered."""
+    made = node("scores", wildcards).parents.get("effects")
+    return made.file("effects.json") if made else ""
+
+
+def named_parents(kind, wildcards, role):
+    """Names and folders of the parents in a role that is held once a name (`scorer:clap_eval`)."""
+    made = node(kind, wildcards)
+    found = {key.partition(":")[2]: parent for key, parent in made.parents.items() if key.startswith(f"{role}:")}
+    return [(name, parent.folder) for name, parent in found.items()]
+
+
+def selected(kind):
+    """Closed wildcard: the selected experiments of a kind."""
+    return "|".join(name for name in study.selected if study.experiments[name].spec.kind == kind) or "none"
+
+
+def ids_of_step(step, kind="models"):
+    """Closed wildcard: the ids of a kind that this step makes."""
+    found = [identity for identity, made in study.nodes(kind).items() if made.step == step]
     return "|".join(re.escape(identity) for identity in found) or "none"
 
 
@@ -136,9 +173,14 @@ def analysis_file(name):
     """Input function: a file of the analysis of an experiment."""
 
     def found(wildcards):
-        return study.analyses[wildcards.experiment].file(name)
+        return study.analyses[wildcards[0]].file(name)
 
     return found
+
+
+def listen_prompts(wildcards):
+    """Input function: the prompts of the listening page."""
+    return study.eval_set(study.scale.listen.eval_set).file("prompts.jsonl")
 
 
 def metrics_files(wildcards):
@@ -155,10 +197,15 @@ wildcard_constraints:
     splits=ids("splits"),
     dataset=ids("datasets"),
     model=ids("models"),
+    bank=ids("banks"),
+    clap=ids("claps"),
+    scorer=ids("scorers"),
+    effects=ids("effects"),
     sft=ids("adapters/sft"),
     grpo=ids("adapters/grpo"),
     eval_set=ids("eval_sets"),
     generation=ids("generations"),
     score=ids("scores"),
     analysis=ids("analyses"),
-    experiment="|".join(study.selected),
+    experiment=selected("comparison"),
+    agreement=selected("agreement"),

@@ -3,7 +3,7 @@
 #          results/generations/{generation}/generations.jsonl   raw outputs of a system on all its sets
 #          results/scores/{score}/scores.csv                    one row a prompt and metric
 #
-# One job a system covers all its eval sets; the sets that an earlier folder has by identity are taken over.
+# One job a system covers all its eval sets and scorers; the parts that an earlier folder has by identity are kept.
 
 
 rule build_eval_set:
@@ -46,13 +46,14 @@ rule generate:
         model=parent("generations", "model"),
         adapter=parent("generations", "adapter"),
         dataset=parent("generations", "dataset"),
+        scorer=scorer("generations"),
         system_prompt=source("generations", "system_prompt"),
         out=out("generations"),
     message:
         "Generate outputs: {wildcards.generation}"
     shell:
         "python scripts/generate.py --spec {params.spec:q} --prompts {params.prompts:q} --model {params.model:q}"
-        " --adapter {params.adapter:q} --dataset {params.dataset:q} --system-prompt {params.system_prompt:q}"
+        " --adapter {params.adapter:q} --dataset {params.dataset:q} --scorer {params.scorer:q} --system-prompt {params.system_prompt:q}"
         " --out {params.out:q} --log {log:q}"
 
 
@@ -72,9 +73,12 @@ rule score:
         spec=spec("scores"),
         prompts=prompts("scores"),
         generation=parent("scores", "generation"),
+        scorers=scorers("scores"),
+        effects=effects_file,
         out=out("scores"),
     message:
         "Score outputs: {wildcards.score}"
     shell:
         "python scripts/score.py --spec {params.spec:q} --prompts {params.prompts:q}"
-        " --generation {params.generation:q} --out {params.out:q} --log {log:q}"
+        " --generation {params.generation:q} --scorers {params.scorers:q} --effects {params.effects:q}"
+        " --out {params.out:q} --log {log:q}"

@@ -22,6 +22,47 @@ rule plot:
         " --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q} --log {log:q}"
 
 
+rule plot_agreement:
+    input:
+        comparison=analysis_file("comparison.csv"),
+        spec=analysis_file("spec.json"),
+        points=analysis_file("points.csv"),
+        stamp=f"{RESULTS}/stamps/figures/{{agreement}}.json",
+    output:
+        figures=multiext(f"{RESULTS}/figures/{{agreement}}", ".pdf", ".png"),
+        made=f"{RESULTS}/stamps/figures/{{agreement}}.made.json",
+    log:
+        f"logs/plot_agreement/{study.run.scale}/{{agreement}}.log",
+    conda:
+        "../envs/workflow.yaml"
+    message:
+        "Plot agreement: {wildcards.agreement}"
+    shell:
+        "python scripts/plot_agreement.py --comparison {input.comparison:q} --spec @{input.spec:q}"
+        " --points {input.points:q} --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q}"
+        " --log {log:q}"
+
+
+rule plot_clap:
+    input:
+        cards=[made.file("card.json") for made in targets.claps().values()],
+        stamp=f"{RESULTS}/stamps/figures/{CLAP_CARD}.json",
+    output:
+        figures=multiext(f"{RESULTS}/figures/{CLAP_CARD}", ".pdf", ".png"),
+        made=f"{RESULTS}/stamps/figures/{CLAP_CARD}.made.json",
+    log:
+        f"logs/plot_clap/{study.run.scale}.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        cards=[f"{name}={made.file('card.json')}" for name, made in targets.claps().items()],
+    message:
+        "Plot the cards of the CLAPs"
+    shell:
+        "python scripts/plot_clap.py --cards {params.cards:q} --stamp {input.stamp:q} --made {output.made:q}"
+        " --out {output.figures[0]:q} --log {log:q}"
+
+
 rule plot_training:
     input:
         metrics=metrics_files,

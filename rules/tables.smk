@@ -21,6 +21,25 @@ rule tabulate:
         " --stamp {input.stamp:q} --made {output.made:q} --out {output.tables[0]:q} --log {log:q}"
 
 
+rule tabulate_agreement:
+    input:
+        comparison=analysis_file("comparison.csv"),
+        spec=analysis_file("spec.json"),
+        stamp=f"{RESULTS}/stamps/tables/{{agreement}}.json",
+    output:
+        tables=multiext(f"{RESULTS}/tables/{{agreement}}", ".csv", ".md", ".tex"),
+        made=f"{RESULTS}/stamps/tables/{{agreement}}.made.json",
+    log:
+        f"logs/tabulate_agreement/{study.run.scale}/{{agreement}}.log",
+    conda:
+        "../envs/workflow.yaml"
+    message:
+        "Tabulate agreement: {wildcards.agreement}"
+    shell:
+        "python scripts/tabulate_agreement.py --comparison {input.comparison:q} --spec @{input.spec:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {output.tables[0]:q} --log {log:q}"
+
+
 rule collect_tables:
     input:
         identities=targets.identity_files(study.selected),

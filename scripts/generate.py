@@ -19,6 +19,7 @@ def main(options: Namespace) -> None:
             "model": options.model,
             "adapter": options.adapter,
             "dataset": options.dataset,
+            "scorer": options.scorer,
             "system_prompt": options.system_prompt,
         },
         out=options.out,
@@ -27,7 +28,7 @@ def main(options: Namespace) -> None:
 
 def libraries(options: Namespace) -> tuple[str, ...]:
     """Nothing heavy for a system without a model."""
-    return LANGUAGE_MODEL if options.model else ()
+    return LANGUAGE_MODEL if options.model or options.scorer else ()
 
 
 if __name__ == "__main__":
@@ -37,6 +38,7 @@ if __name__ == "__main__":
         ("model", "folder of the base model"),
         ("adapter", "folder of the adapter"),
         ("dataset", "folder of the retrieval bank"),
+        ("scorer", "folder of the scorer of retrieval by sound"),
         ("system-prompt", "file of the system prompt"),
     ):
         arguments.add_argument(

@@ -12,10 +12,13 @@ def main(options: Namespace) -> None:
     from vibegrid.evals.parts import by_eval_set
     from vibegrid.evals.score import score
 
+    eval_sets = dict.fromkeys(part.rpartition(":")[0] for part in options.spec["parts"])
     score(
         options.spec,
         generation=options.generation,
-        prompts=by_eval_set(options.prompts, list(options.spec["parts"])),
+        prompts=by_eval_set(options.prompts, list(eval_sets)),
+        scorers=dict(script.named_path(value) for value in options.scorers),
+        effects=options.effects,
         out=options.out,
     )
 
@@ -24,5 +27,7 @@ if __name__ == "__main__":
     arguments = script.parser(__doc__)
     arguments.add_argument("--prompts", nargs="+", required=True, help="name=prompts.jsonl of each eval set")
     arguments.add_argument("--generation", type=Path, required=True, help="folder of the generations")
+    arguments.add_argument("--scorers", nargs="*", default=[], help="name=folder of each audio scorer")
+    arguments.add_argument("--effects", type=script.optional_path, nargs="?", default=None, help="effects.json")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the scores")
     script.run(arguments, main, preload=LANGUAGE_MODEL)

@@ -19,6 +19,7 @@ def main(options: Namespace) -> None:
         sft_adapter=options.sft_adapter,
         dataset=options.dataset,
         system_prompt=read_text(options.system_prompt).strip(),
+        scorer=options.scorer,
         out=options.out,
         work=options.work,
     )
@@ -30,6 +31,13 @@ if __name__ == "__main__":
     arguments.add_argument("--sft-adapter", type=Path, required=True, help="folder of the SFT adapter")
     arguments.add_argument("--dataset", type=Path, required=True, help="folder of the dataset variant")
     arguments.add_argument("--system-prompt", type=Path, required=True, help="file of the system prompt")
+    arguments.add_argument(
+        "--scorer",
+        type=script.optional_path,
+        nargs="?",
+        default=None,
+        help="folder of the audio scorer, if any",
+    )
     arguments.add_argument("--work", type=Path, required=True, help="folder of the checkpoints")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the adapter")
     script.run(arguments, main, preload=LANGUAGE_MODEL)

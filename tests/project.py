@@ -15,6 +15,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ["results/all_tables.csv", "figures"]
 
+BANK = {"renders": 24, "held_out": 8, "seconds": 1}
 OVERRIDES = {
     "texts": {"limit": 8},
     "sft": {"budget": {"unit": "steps", "value": 3}, "batch_size": 4, "checkpoints": 1},
@@ -23,9 +24,17 @@ OVERRIDES = {
         "batch_size": 4,
         "max_completion_length": 24,
         "checkpoints": 1,
+        "reward": {"audio": 0.5, "audio_scorer": "clap_train"},
     },
     "decoding": {"max_new_tokens": 24},
-    "evaluation": {"test_rows": 4, "bootstrap": 100, "permutations": 100},
+    "sound": {"seconds": 1, "bank": {**BANK, "seed": 2}, "calibration": {"pairs": 10}},
+    "evaluation": {
+        "test_rows": 4,
+        "bootstrap": 100,
+        "permutations": 100,
+        "scorers": {"clap_train": ["*"], "clap_eval": ["*"], "judge": ["few"]},
+    },
+    "listen": {"experiment": "tiny_rank", "eval_set": "few", "prompts": 2},
     "seeds": {"baseline": [42], "arm": [42]},
 }
 EXPERIMENTS = {
@@ -44,6 +53,23 @@ EXPERIMENTS = {
         "sweep": {"beta": [0.02, 0.04]},
         "primary": {"metric": "reward", "eval_set": "test"},
     },
+}
+CLAP = {"epochs": 1, "batch_size": 8}
+SCORERS = {
+    "clap_train": {
+        "mini": {
+            "kind": "mini_clap",
+            "suffix": "_train",
+            "clap": {**CLAP, "bank": {**BANK, "seed": 1}, "captions": {"variant": "train", "pool": 24}, "seed": 1},
+        }
+    },
+    "clap_eval": {
+        "mini": {
+            "kind": "mini_clap",
+            "clap": {**CLAP, "bank": {**BANK, "seed": 2}, "captions": {"variant": "eval", "pool": 24}, "seed": 2},
+        }
+    },
+    "judge": {"mini": {"kind": "judge", "model": "embedded/listener-1"}},
 }
 MODELS = {
     "smollm2-135m": {
@@ -85,6 +111,7 @@ def trim(project: Path) -> Path:
     shutil.rmtree(project / "config/eval_sets")
     write_yaml(project / "config/config.yaml", {"scale": "mini", "overrides": OVERRIDES})
     write_yaml(project / "config/models.yaml", MODELS)
+    write_yaml(project / "config/scorers.yaml", SCORERS)
     for name, experiment in EXPERIMENTS.items():
         write_yaml(project / f"config/experiments/{name}.yaml", experiment)
     (project / "config/eval_sets").mkdir()

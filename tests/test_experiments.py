@@ -246,6 +246,7 @@ def project(tmp_path: Path) -> Path:
     """A configuration without code: enough for everything that is checked before identities."""
     files = {
         "scales/mini.yaml": yaml.safe_dump(SCALE),
+        "scorers.yaml": "",
         "models.yaml": "smollm2-135m:\n  mini: {kind: miniature, architecture: llama}\n",
         "experiments/rank.yaml": yaml.safe_dump(EXPERIMENT, sort_keys=False),
         "prompts/system/default.md": "Write.\n",
@@ -314,7 +315,7 @@ EXPERIMENT_ERRORS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"stage": "grpo", "sweep": {"reward.audio": [0.5]}},
-        r"rank\.yaml: reward\.audio=0\.5: reward\.audio_scorer: no scorer None \(hint: scorers: none is registered",
+        r"rank\.yaml: reward\.audio=0\.5: reward\.audio_scorer: no scorer None \(hint: scorers: \)",
     ),
     (
         {"stage": "grpo", "sweep": None, "arms": {"a": {"set": {"reward.audio": 1, "reward.audio_scorer": "ear"}}}},
@@ -418,7 +419,7 @@ def test_an_error_on_the_command_line(project: Path, config: dict[str, Any], mes
 
 
 MODEL_ERRORS = [
-    ("smollm2-135m: [mini]\n", r"config/models\.yaml: smollm2-135m: scales with a model each were expected"),
+    ("smollm2-135m: [mini]\n", r"config/models\.yaml: smollm2-135m: scales with a spec each were expected"),
     ("smollm2-135m: {mini: {kind: gguf}}\n", r"config/models\.yaml: smollm2-135m\.mini: .*'gguf'"),
     ("smollm2-135m: {mini: {kind: hub, repo: x}}\n", r"smollm2-135m\.mini: hub\.repo: .*found 'x'"),
     ("smollm2-135m: {mini: {kind: miniature, architecture: gpt2}}\n", r"miniature\.architecture: .*found 'gpt2'"),

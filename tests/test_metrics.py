@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibegrid.errors import InputError
+from vibegrid.evals.acoustics import SOUND_METRICS
 from vibegrid.evals.metrics import METRICS, score_outputs
 from vibegrid.payloads import dumps, parse_output
 from vibegrid.rewards.formula import reward, wants_audio
@@ -34,7 +35,7 @@ def row(raw, **more):
 
 
 def score(raw, **more):
-    return score_outputs([row(raw, **more)], NO_AUDIO)[0]
+    return score_outputs([row(raw, **more)])[0]
 
 
 def changed(**fields):
@@ -91,13 +92,13 @@ def test_titles_are_matched_to_their_own_prompt():
     prompts = ["rain", "organ", "beach"]
     rows = [row(dumps(PAYLOAD | {"title": p.upper()})) | {"id": p, "prompt": p} for p in prompts]
     rows.insert(1, row("broken") | {"id": "x"})
-    scores = score_outputs(rows, NO_AUDIO)
+    scores = score_outputs(rows)
     assert [s["id"] for s in scores] == ["rain", "x", "organ", "beach"]
     assert [round(s["title_similarity"], 4) for s in scores] == [1, 0, 1, 1]
 
 
 def test_specs_may_name_every_metric_and_no_other() -> None:
-    assert list(METRICS) == list(METRIC_NAMES)
+    assert set(METRIC_NAMES) == {*METRICS, *SOUND_METRICS, "reward", "audio_score"}
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -144,11 +145,11 @@ def test_a_bad_eval_set_is_one_line(change, problem):
 
 def test_a_row_without_a_field_is_one_line():
     with pytest.raises(InputError, match="output row 2: field 'raw_output' is missing"):
-        score_outputs([row("x"), {"id": "2", "prompt": "y"}], NO_AUDIO)
+        score_outputs([row("x"), {"id": "2", "prompt": "y"}])
 
 
 def test_no_rows():
-    assert score_outputs([], NO_AUDIO) == []
+    assert score_outputs([]) == []
 
 
 # ---- reward

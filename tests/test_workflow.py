@@ -15,10 +15,13 @@ import pytest
 import yaml
 from project import EXPERIMENTS, OVERRIDES, PROMPTS, copy_sources, planned, slugs, snakemake, trim, write_yaml
 
+from vibegrid.files import read_csv, read_json
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 
 TABLES = {"Compare arms", "Tabulate", "Plot", "Plot training curves", "Collect all tables"}
 FIGURES = {"Plot", "Plot training curves"}
+CARDS = {"Plot the cards of the CLAPs"}
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +109,7 @@ def test_edited_prompt_is_that_set_only(copy: Path) -> None:
 def test_edited_figure_style_is_figures_only(copy: Path) -> None:
     style = copy / "src/vibegrid/figures/style.py"
     style.write_text(style.read_text() + "\nEDITED = 1\n")
-    assert set(planned(copy)) == FIGURES
+    assert set(planned(copy)) == FIGURES | CARDS
 
 
 def test_edited_docstring_or_comment_is_nothing(copy: Path) -> None:
@@ -214,3 +217,42 @@ def test_results_are_pruned_into_the_trash(finished: Path, tmp_path: Path) -> No
     gone = unreferenced(project, Study(project, {"scale": "mini", "overrides": OVERRIDES}))
     kinds = sorted(str(folder.relative_to(project)).rsplit(".", 1)[0] for folder in gone)
     assert "results/adapters/sft/lora-r-8" in kinds and "results/scores/sft-lora-r-8" in kinds
+
+
+def test_sound_reaches_the_scores_and_the_reward(finished: Path) -> None:
+    (baseline,) = (finished / "results/scores").glob("sft-baseline.*/scores.csv")
+    rows = list(read_csv(baseline))
+    assert {row["scorer"] for row in rows} == {"payload", "reward", "acoustics", "clap_train", "clap_eval", "judge"}
+    assert {row["eval_set"] for row in rows if row["scorer"] == "judge"} == {"few"}
+    (curve,) = (finished / "results/adapters/grpo").glob("baseline.*/metrics.csv")
+    assert {"reward_audio", "reward_format", "reward_schema", "unanswered"} <= set(next(iter(read_csv(curve))))
+    scorers = [read_json(path) for path in (finished / "results/scorers").glob("*/scorer.json")]
+    assert {scorer["name"] for scorer in scorers} == {"clap_train", "clap_eval", "judge"}
+    assert not any(Path(scorer["model"]).is_absolute() for scorer in scorers)
+
+
+def test_a_scorer_of_ones_own_scores_its_part_only(copy: Path) -> None:
+    (copy / "loud.py").write_text(
+        "def score(vibe, payload, audio, sample_rate):\n    return float(abs(audio).mean())\n"
+    )
+    mine = {"mini": {"kind": "function", "function": "loud:score", "suffix": "_mine"}}
+    scorers = yaml.safe_load((copy / "config/scorers.yaml").read_text())
+    write_yaml(copy / "config/scorers.yaml", {**scorers, "mine": mine})
+    experiment(copy, "tiny_rank", scorers={"mine": ["few"]})
+    plan = planned(copy)
+    assert set(plan) == TABLES | {"Calibrate scorer", "Score outputs"}
+    assert slugs(plan["Score outputs"]) == ["sft-baseline", "sft-lora-r-8"]
+    snakemake(copy, "results/all_tables.csv")
+    logs = [path.read_text() for path in (copy / "logs/score").glob("sft-lora-r-8.*.log")]
+    assert any("computed ['few:mine']" in text for text in logs)
+    table = {row["metric"] for row in read_csv(copy / "results/tables/tiny_rank.csv")}
+    assert {"score_mine", "clap_score", "clap_score_train", "final"} <= table
+
+
+def test_the_listening_page_is_built_once(copy: Path) -> None:
+    snakemake(copy, "listen")
+    assert (copy / "results/listen/index.html").is_file() and list((copy / "results/listen/audio").glob("*.flac"))
+    assert planned(copy, "listen") == {}
+    style = copy / "src/vibegrid/figures/style.py"
+    style.write_text(style.read_text() + "\nEDITED = 1\n")
+    assert planned(copy, "listen") == {}

@@ -92,7 +92,8 @@ def run(
         main: the step.
         preload: libraries that a server shared by all such scripts may import for it (`vibegrid.preload`).
     """
-    started, clock = time.perf_counter(), ImportClock()
+    clock = ImportClock()
+    started = time.perf_counter() - clock.seconds  # the process's start, as near as it can tell
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     options = arguments.parse_args()
@@ -161,3 +162,15 @@ def _say(line: str, path: Path | None) -> None:
 def optional_path(text: str) -> Path | None:
     """A path, or None for an empty argument (a role that this system does not have)."""
     return Path(text) if text else None
+
+
+def named_path(text: str) -> tuple[str, Path]:
+    """``name=path`` of a command line.
+
+    Raises:
+        InputError: there is no ``=`` in it.
+    """
+    name, found, path = text.partition("=")
+    if not found or not name or not path:
+        raise InputError(text, "name=path was expected")
+    return name, Path(path)

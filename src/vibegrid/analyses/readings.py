@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from vibegrid.specs.analyses import AnalysisSpec
@@ -17,8 +17,13 @@ LABELS = {
     "teacher_agreement": "teacher agreement (share)",
     "field_match": "expected fields hit (share)",
     "field_match_near": "expected fields within a step (share)",
-    "clap_score": "CLAP score",
-    "clap_similarity": "CLAP similarity (cosine)",
+    "audio_score": "audio reward (calibrated)",
+    "audio_match": "sound on the asked side (share)",
+    "audio_shift": "sound towards the asked side (rank)",
+    "clap_score": "CLAP score (clap_eval)",
+    "clap_similarity": "CLAP similarity (clap_eval)",
+    "clap_score_train": "CLAP score (clap_train)",
+    "clap_similarity_train": "CLAP similarity (clap_train)",
     "vibe_match": "judged vibe match",
     "audio_quality": "judged audio quality",
     "final": "judged, harmonic mean",
@@ -38,6 +43,9 @@ class Reading(NamedTuple):
     @property
     def label(self) -> str:
         """The metric with its unit, for people."""
+        base, _, number = self.metric.rpartition("_")
+        if number.isdigit() and base in LABELS:  # of another judge
+            return f"{LABELS[base]}, judge {number}"
         return LABELS.get(self.metric, self.metric.replace("_", " "))
 
     @property
@@ -85,15 +93,18 @@ def choose(spec: AnalysisSpec, rows: Rows) -> list[Reading]:
     """The primary reading, then field matches of controllability sets, then what tells most of the rest."""
     first, chosen_set = Reading(spec.primary.metric, spec.primary.eval_set), spec.primary.eval_set
     there = rows.available()
-    control = sorted(reading for reading in there if reading.is_control and reading.metric == "field_match")
+    about_control = first.is_control  # then the sound beside the fields
+    metrics = ("field_match", "audio_match") if about_control else ("field_match",)
+    control = [r for metric in metrics for r in sorted(there) if r.is_control and r.metric == metric]
     rest = [
         Reading("reward", chosen_set),
-        Reading("valid_field_fraction", chosen_set),
-        Reading("teacher_agreement", "test"),
-        Reading("title_similarity", chosen_set),
         Reading("clap_score", chosen_set),
+        Reading("teacher_agreement", "test"),
+        Reading("final", chosen_set),
+        Reading("valid_field_fraction", chosen_set),
+        Reading("title_similarity", chosen_set),
         Reading("field_match", chosen_set),
     ]
-    wanted: Sequence[Reading] = [first, *control[: MOST_WITH_CONTROL - 1], *rest]
-    found = [r for r in dict.fromkeys(wanted) if r == first or r in there]
-    return found[: MOST if len({first, *control}) <= MOST else MOST_WITH_CONTROL]
+    shown = control if about_control else control[: MOST_WITH_CONTROL - 1]
+    found = [r for r in dict.fromkeys([first, *shown, *rest]) if r == first or r in there]
+    return found[: max(MOST, len({first, *shown}))]

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from vibegrid.commands.throughput import throughput
 from vibegrid.errors import InputError
 from vibegrid.files import read_json
 
@@ -44,6 +45,9 @@ def show_bench(root: Path) -> None:
     console.print(f"share of job time in imports and start-up: {sum(j['imports_s'] for j in jobs) / total:.0%}")
     console.print(f"jobs a minute: {len(jobs) / wall * 60:.1f}; jobs at once, on average: {total / wall:.2f}")
     console.print(f"peak memory of a job: {max(job['max_rss_mib'] for job in jobs)} MiB")
+    line = throughput(root)
+    if line:
+        console.print(line)
 
 
 def _sum(jobs: list[dict[str, Any]], step: str, key: str) -> float:

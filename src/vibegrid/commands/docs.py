@@ -22,6 +22,7 @@ from vibegrid.specs.experiments import ExperimentSpec
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.models import HubSpec, LocalSpec, MiniatureSpec
 from vibegrid.specs.scales import ScaleSpec
+from vibegrid.specs.scorers import FunctionSpec, JudgeSpec, LaionClapSpec, MiniClapSpec
 
 REFERENCE = {
     "config/config.yaml": RunConfig,
@@ -30,6 +31,10 @@ REFERENCE = {
     "config/models.yaml: kind miniature": MiniatureSpec,
     "config/models.yaml: kind hub": HubSpec,
     "config/models.yaml: kind local": LocalSpec,
+    "config/scorers.yaml: kind mini_clap": MiniClapSpec,
+    "config/scorers.yaml: kind laion_clap": LaionClapSpec,
+    "config/scorers.yaml: kind judge": JudgeSpec,
+    "config/scorers.yaml: kind function": FunctionSpec,
     "config/experiments/*.yaml": ExperimentSpec,
 }
 SCHEMAS = {"config": RunConfig, "scale": ScaleSpec, "experiment": ExperimentSpec}

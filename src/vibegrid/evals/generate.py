@@ -9,7 +9,6 @@ from vibegrid.evals.parts import PARTS, gather
 from vibegrid.files import read_json, read_jsonl, read_text, write_json, write_jsonl
 from vibegrid.folders import whole_folder
 from vibegrid.specs.systems import SystemSpec
-from vibegrid.systems.registry import SYSTEMS
 
 OUTPUTS = "generations.jsonl"
 
@@ -24,9 +23,10 @@ def generate(
     """Write ``generations.jsonl`` (eval_set, id, prompt, raw_output) and ``parts.json`` to the folder ``out``.
 
     Args:
-        spec: ``system`` (a SystemSpec) and ``parts`` (eval set to identity).
+        spec: ``system`` (a SystemSpec), ``module`` (of the registry, that answers for it) and ``parts`` (eval set to
+            identity).
         prompts: eval set to its prompts.jsonl.
-        files: ``model``, ``adapter``, ``dataset`` (folders) and ``system_prompt`` (file), or None.
+        files: ``model``, ``adapter``, ``dataset``, ``scorer`` (folders) and ``system_prompt`` (file), or None.
         out: the folder; its siblings are searched for parts that exist.
     """
     system = SystemSpec.model_validate(spec["system"])
@@ -36,7 +36,7 @@ def generate(
         if status["status"] == "failed":
             return []
         rows = [{"eval_set": name, **row} for name in names for row in read_jsonl(prompts[name], ("id", "prompt"))]
-        outputs = answer(system, [row["prompt"] for row in rows], files)
+        outputs = answer(system, spec["module"], [row["prompt"] for row in rows], files)
         return [
             {"eval_set": row["eval_set"], "id": row["id"], "prompt": row["prompt"], "raw_output": output}
             for row, output in zip(rows, outputs, strict=True)
@@ -58,11 +58,11 @@ def adapter_status(adapter: Path | None) -> dict[str, Any]:
     return {"status": "ok"} if adapter is None else read_json(adapter / "status.json")
 
 
-def answer(system: SystemSpec, prompts: list[str], files: Mapping[str, Path | None]) -> list[str]:
+def answer(system: SystemSpec, module: str, prompts: list[str], files: Mapping[str, Path | None]) -> list[str]:
     """Raw outputs of a system, in the order of the prompts."""
-    module = importlib.import_module(SYSTEMS[system.kind])
+    program = importlib.import_module(module)
     if system.kind in ("base", "sft", "grpo"):
-        return module.generate(
+        return program.generate(
             prompts,
             model=files["model"],
             adapter=files.get("adapter"),
@@ -70,15 +70,18 @@ def answer(system: SystemSpec, prompts: list[str], files: Mapping[str, Path | No
             decoding=system.decoding,
             dtype=system.dtype,
         )
-    if system.kind == "retrieval":
+    if system.kind in ("retrieval", "sound_retrieval"):
         rows = read_jsonl(_needed(files, "dataset") / "SFT-Train.jsonl", ("vibe_original", "config_payload"))
-        return module.generate(
+        payloads = [row["config_payload"] for row in rows]
+        if system.kind == "sound_retrieval":
+            return program.generate(prompts, scorer=_needed(files, "scorer"), bank_payloads=payloads)
+        return program.generate(
             prompts,
             seed=0,
             bank_vibes=[row["vibe_original"] for row in rows],
-            bank_payloads=[row["config_payload"] for row in rows],
+            bank_payloads=payloads,
         )
-    return module.generate(prompts, seed=system.seed or 0)
+    return program.generate(prompts, seed=system.seed or 0)
 
 
 def _needed(files: Mapping[str, Path | None], role: str) -> Path:

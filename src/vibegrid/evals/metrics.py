@@ -14,9 +14,7 @@ from common.music_schema import MAX_TITLE_CHARS, MAX_TITLE_WORDS
 
 from vibegrid.errors import InputError
 from vibegrid.payloads import Parsed, load_object, parse_output
-from vibegrid.rewards import formula
 from vibegrid.schema import FIELDS, ORDERED, Label, distance, is_legal
-from vibegrid.specs.reward import RewardSpec
 
 REQUIRED = ("id", "prompt", "raw_output")
 
@@ -25,8 +23,6 @@ class Case(NamedTuple):
     """All that a metric may look at."""
 
     parsed: Parsed
-    weights: RewardSpec
-    audio_score: float | None  # calibrated, [0, 1]
     title_cosine: float  # cosine of title and prompt, 0 where there is no legal title
     expected: dict[str, tuple[Label, ...]]  # field -> acceptable labels
     reference: dict[str, Any] | None  # config of the reference payload
@@ -85,10 +81,6 @@ def _match(case: Case, near: int) -> float | None:
     return hits / len(case.expected)
 
 
-def _reward(case: Case) -> float:
-    return formula.reward(case.parsed, case.weights, case.audio_score)["reward"]
-
-
 METRICS: dict[str, Metric] = {
     "json_valid": Metric("higher", (0, 1), "the output is one JSON object", lambda c: float(c.parsed.json_valid)),
     "schema_valid": Metric(
@@ -106,7 +98,6 @@ METRICS: dict[str, Metric] = {
         "share of the 34 config fields that are legal",
         lambda c: c.parsed.valid_field_fraction,
     ),
-    "reward": Metric("higher", (-1, 3), "weighted sum of format, schema and audio, less repeats", _reward),
     "title_similarity": Metric(
         "higher",
         (-1, 1),
@@ -121,14 +112,12 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def score_outputs(rows: Sequence[Mapping[str, Any]], reward: RewardSpec) -> list[dict[str, Any]]:
+def score_outputs(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """All registered metrics of all rows, in order: {"id", metric: float in its range, or None}.
 
     Args:
         rows: each with `id`, `prompt`, `raw_output`; optional `embedding` (MiniLM's of the prompt; made here where
-            it is missing), `expected_fields`, `config_payload` (an object or its JSON text), `audio_score`
-            (calibrated, in [0, 1]).
-        reward: the weights of the metric `reward`.
+            it is missing), `expected_fields`, `config_payload` (an object or its JSON text).
 
     Raises:
         InputError: a row lacks a field, or expects a label that does not exist. Outputs never raise.
@@ -143,8 +132,6 @@ def score_outputs(rows: Sequence[Mapping[str, Any]], reward: RewardSpec) -> list
     for row, output, title in zip(rows, parsed, titles, strict=True):
         case = Case(
             parsed=output,
-            weights=reward,
-            audio_score=row.get("audio_score"),
             title_cosine=title,
             expected=expected_labels(row.get("expected_fields"), where=f"prompt {row['id']}"),
             reference=_reference(row.get("config_payload"), where=f"row {row['id']}"),

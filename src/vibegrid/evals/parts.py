@@ -1,4 +1,4 @@
-"""Parts of an evaluation: a system's results on one eval set, with an identity of their own.
+"""Parts of an evaluation: a system's outputs on one eval set, or a scorer's scores of them, with an identity each.
 
 One job computes all sets of a system, since loading the model costs more than a set. When one set is edited, the
 job's folder gets a new name, and the parts whose identity is unchanged are taken over from the folder before.
@@ -19,7 +19,7 @@ EMBEDDINGS = "embeddings.npy"  # beside an eval set's prompts.jsonl, of its prom
 
 
 def find_parts(kind: Path, wanted: Mapping[str, str]) -> dict[str, Path]:
-    """Eval sets of ``wanted`` (name to identity) that some folder of ``kind`` holds already, with that folder."""
+    """Parts of ``wanted`` (name to identity) that some folder of ``kind`` holds already, with that folder."""
     found: dict[str, Path] = {}
     for manifest in sorted(kind.glob(f"*/{PARTS}")):
         parts = read_json(manifest).get("parts", {})
@@ -34,26 +34,28 @@ def gather(
     wanted: Mapping[str, str],
     read: Callable[[Path], list[dict[str, Any]]],
     compute: Callable[[list[str]], list[dict[str, Any]]],
+    part_of: Callable[[Mapping[str, Any]], str] = lambda row: row["eval_set"],
 ) -> list[dict[str, Any]]:
-    """Rows of all wanted sets, in their order: kept where a folder of ``kind`` has them, else computed.
+    """Rows of all wanted parts, in their order: kept where a folder of ``kind`` has them, else computed.
 
     Args:
         kind: folder of generations or scores.
-        wanted: eval set to the identity of its part.
-        read: rows of such a folder, each with its ``eval_set``.
-        compute: rows of the named sets.
+        wanted: part (an eval set, or what a scorer says of one) to its identity.
+        read: rows of such a folder.
+        compute: rows of the named parts.
+        part_of: the part that a row belongs to.
     """
     kept = find_parts(kind, wanted)
     missing = [name for name in wanted if name not in kept]
-    log.info("eval sets: computed %s; kept %s", missing or "none", sorted(kept) or "none")
+    log.info("parts: computed %s; kept %s", missing or "none", sorted(kept) or "none")
     rows = {name: [] for name in wanted}
     for row in compute(missing) if missing else []:
-        rows[row["eval_set"]].append(row)
+        rows[part_of(row)].append(row)
     for folder in {str(folder): folder for folder in kept.values()}.values():
         names = {name for name, source in kept.items() if source == folder}
         for row in read(folder):
-            if row["eval_set"] in names:
-                rows[row["eval_set"]].append(row)
+            if part_of(row) in names:
+                rows[part_of(row)].append(row)
     return [row for name in wanted for row in rows[name]]
 
 

@@ -13,7 +13,15 @@ from vibegrid.figures.axis import arm_axis
 from vibegrid.specs.analyses import AnalysisSpec, analysis_spec
 
 Curve = list[tuple[float, float]]  # (step, value), by step
-LABELS = {"loss": "loss (nats per token)", "reward": "reward", "kl": "KL to the SFT adapter (nats)"}
+LABELS = {
+    "loss": "loss (nats per token)",
+    "reward": "reward",
+    "reward_audio": "reward: audio part",
+    "reward_schema": "reward: schema part",
+    "reward_format": "reward: format part",
+    "reward_duplicates": "reward: duplicate colours",
+    "kl": "KL to the SFT adapter (nats)",
+}
 MOST_PANELS = 6
 MOST_NAMED = 12  # arms in the legend; of more, some are named
 
@@ -56,13 +64,20 @@ def plot_curves(
 
 
 def panel_columns(runs: Sequence[Sequence[Mapping[str, Any]]]) -> list[str]:
-    """Columns to draw, of those with numbers: loss, reward, the reward's parts, KL."""
-    there: dict[str, None] = {}
+    """Columns to draw, of those with numbers: loss, reward, the reward's parts, KL.
+
+    A part that is zero throughout has no panel: its weight is zero, or nothing earned it.
+    """
+    there: dict[str, bool] = {}  # column -> whether it has a number other than zero
     for rows in runs:
         for row in rows:
-            there.update((column, None) for column, value in row.items() if _number(value) is not None)
-    parts = [column for column in there if _is_part(column)]
-    wanted = ["loss", *(["reward", *sorted(parts)] if "reward" in there or parts else [])]
+            for column, text in row.items():
+                value = _number(text)
+                if value is not None:
+                    there[column] = there.get(column, False) or value != 0
+    ordered = dict.fromkeys((*LABELS, *sorted(there)))
+    parts = [column for column in ordered if _is_part(column) and there.get(column)]
+    wanted = ["loss", *(["reward", *parts] if "reward" in there or parts else [])]
     found = [column for column in wanted if column in there]
     if "kl" in there:
         found = [*found[: MOST_PANELS - 1], "kl"]

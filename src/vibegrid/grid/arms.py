@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from vibegrid.errors import InputError
 from vibegrid.grid.identity import flatten
 from vibegrid.grid.load import from_validation
+from vibegrid.specs.agreement import PAIR_METRICS
 from vibegrid.specs.experiments import ArmSpec, ExperimentSpec, GridSpec, Stage
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.scales import ScaleSpec
@@ -53,6 +54,8 @@ class Experiment:
     reference: str
     eval_sets: tuple[str, ...]
     axis_key: str
+    scorers: dict[str, tuple[str, ...]]
+    scores: tuple[str, ...]
 
 
 class Resolver:
@@ -98,10 +101,13 @@ class Resolver:
         self._check_names(where, arms)
         eval_sets = self._sets(where, spec)
         self._check_primary(where, spec, eval_sets)
+        self._check_scorers(where, grid)
+        for metric in (*grid.scores, *(metric for pair in spec.pairs for metric in pair)):
+            self._check_metric(f"{where}: scores", metric)
         keys = list(grid.sweep) or sorted({key for arm in grid.arms.values() for key in arm.set})
         axis_key = keys[0] if len(keys) == 1 else "arm"
-        reference = self._reference(where, spec, arms)
-        return Experiment(name, spec, tuple(arms), reference, eval_sets, axis_key)
+        reference = self._reference(where, spec, arms) if spec.kind == "comparison" else ""
+        return Experiment(name, spec, tuple(arms), reference, eval_sets, axis_key, dict(grid.scorers), grid.scores)
 
     def _grid(self, spec: ExperimentSpec) -> GridSpec:
         over: GridSpec | None = getattr(spec, self.scale_name, None)
@@ -112,6 +118,8 @@ class Resolver:
             sweep=over.sweep if replaced else spec.sweep,
             arms=over.arms if replaced else spec.arms,
             set={**spec.set, **over.set},
+            scorers={**spec.scorers, **over.scorers},
+            scores=over.scores or spec.scores,
         )
 
     def _sweep(self, where: str, spec: ExperimentSpec, grid: GridSpec) -> list[Arm]:
@@ -169,7 +177,7 @@ class Resolver:
         sft = spec if isinstance(spec, SFTSpec) else spec.sft
         self._check_model(where, sft.base_model, sft.system_prompt)
         if isinstance(spec, GRPOSpec) and spec.reward.audio > 0 and spec.reward.audio_scorer not in self.scorers:
-            known = ", ".join(sorted(self.scorers)) or "none is registered yet: set reward.audio to 0"
+            known = ", ".join(sorted(self.scorers))
             raise InputError(
                 f"{where}: reward.audio_scorer", f"no scorer {spec.reward.audio_scorer!r}", f"scorers: {known}"
             )
@@ -207,15 +215,31 @@ class Resolver:
         return tuple(names)
 
     def _check_primary(self, where: str, spec: ExperimentSpec, eval_sets: tuple[str, ...]) -> None:
-        if spec.primary.metric not in self.metrics:
-            known = ", ".join(sorted(self.metrics))
-            raise InputError(f"{where}: primary.metric", f"no metric {spec.primary.metric!r}", f"metrics: {known}")
+        if spec.kind == "comparison":
+            self._check_metric(f"{where}: primary.metric", spec.primary.metric)
+        elif spec.primary.metric not in PAIR_METRICS:
+            raise InputError(
+                f"{where}: primary.metric", f"no correlation {spec.primary.metric!r}", ", ".join(PAIR_METRICS)
+            )
         if spec.primary.eval_set not in eval_sets:
             raise InputError(
                 f"{where}: primary.eval_set",
                 f"{spec.primary.eval_set!r} is no eval set of this experiment",
                 f"its eval sets: {', '.join(eval_sets)}",
             )
+
+    def _check_metric(self, where: str, metric: str) -> None:
+        if metric not in self.metrics:
+            raise InputError(where, f"no metric {metric!r}", f"metrics: {', '.join(sorted(self.metrics))}")
+
+    def _check_scorers(self, where: str, grid: GridSpec) -> None:
+        for name, patterns in {**self.scale.evaluation.scorers, **grid.scorers}.items():
+            if name not in self.scorers:
+                known = ", ".join(sorted(self.scorers))
+                raise InputError(f"{where}: scorers", f"no scorer {name!r}", f"config/scorers.yaml has: {known}")
+            for pattern in patterns:
+                if not any(fnmatch.fnmatchcase(known, pattern) for known in self.eval_sets):
+                    raise InputError(f"{where}: scorers.{name}", f"no eval set {pattern!r}", ", ".join(self.eval_sets))
 
     def _reference(self, where: str, spec: ExperimentSpec, arms: list[Arm]) -> str:
         if spec.reference is not None:

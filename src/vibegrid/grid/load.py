@@ -12,10 +12,13 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from vibegrid.errors import InputError
 from vibegrid.files import read_text
+from vibegrid.scorers.registry import COLUMNS
 from vibegrid.specs.base import Spec
 from vibegrid.specs.experiments import ExperimentSpec
+from vibegrid.specs.metrics import METRIC_NAMES
 from vibegrid.specs.models import ModelSpec
 from vibegrid.specs.scales import ScaleSpec
+from vibegrid.specs.scorers import ScorerSpec
 
 M = TypeVar("M", bound=BaseModel)
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -132,19 +135,37 @@ def load_scale(root: Path, run: RunConfig) -> ScaleSpec:
 
 def load_models(root: Path, scale: str) -> dict[str, Any]:
     """Base models of a scale: name to MiniatureSpec, HubSpec or LocalSpec."""
-    path = root / "config" / "models.yaml"
-    adapter: TypeAdapter[Any] = TypeAdapter(ModelSpec)
-    models: dict[str, Any] = {}
-    for name, per_scale in read_yaml(path).items():
+    return _per_scale(root, "config/models.yaml", scale, TypeAdapter(ModelSpec))
+
+
+def load_scorers(root: Path, scale: str) -> dict[str, Any]:
+    """Audio scorers of a scale: name to MiniClapSpec, LaionClapSpec, JudgeSpec or FunctionSpec."""
+    scorers = _per_scale(root, "config/scorers.yaml", scale, TypeAdapter(ScorerSpec))
+    metrics: dict[str, str] = {name: "the evaluation itself" for name in METRIC_NAMES}
+    for name, spec in scorers.items():
+        for column in COLUMNS[spec.kind]:
+            metric = f"{column}{spec.suffix}"
+            if metric in metrics:
+                raise InputError(
+                    f"config/scorers.yaml: {name}.{scale}", f"{metrics[metric]} gives {metric!r} too", "set a suffix"
+                )
+            metrics[metric] = name
+    return scorers
+
+
+def _per_scale(root: Path, file: str, scale: str, adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, per_scale in read_yaml(root / file).items():
+        if not NAME.fullmatch(name.replace("-", "_")):
+            raise InputError(f"{file}: {name}", "a name of lower-case letters, digits, - and _ was expected")
         if not isinstance(per_scale, dict):
-            raise InputError(f"config/models.yaml: {name}", "scales with a model each were expected")
-        if scale not in per_scale:
-            continue
-        try:
-            models[name] = adapter.validate_python(per_scale[scale])
-        except ValidationError as error:
-            raise from_validation(error, f"config/models.yaml: {name}.{scale}") from None
-    return models
+            raise InputError(f"{file}: {name}", "scales with a spec each were expected")
+        if scale in per_scale:
+            try:
+                found[name] = adapter.validate_python(per_scale[scale])
+            except ValidationError as error:
+                raise from_validation(error, f"{file}: {name}.{scale}") from None
+    return found
 
 
 def load_experiments(root: Path) -> dict[str, ExperimentSpec]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -14,11 +16,16 @@ from vibegrid.grid.arms import TRAINED, Arm, Experiment, Resolver, dump
 from vibegrid.grid.code import Code
 from vibegrid.grid.identity import Node, SourceDigests, digest_of, safe, slug_of
 from vibegrid.llm.embedded import program
-from vibegrid.scorers.registry import SCORERS
+from vibegrid.scorers.registry import COLUMNS, KINDS
+from vibegrid.specs.agreement import pair_name
+from vibegrid.specs.clap import BankSpec
 from vibegrid.specs.evals import EvalSetSpec
 from vibegrid.specs.grpo import GRPOSpec
-from vibegrid.specs.metrics import METRIC_NAMES
+from vibegrid.specs.metrics import ACOUSTICS, METRIC_NAMES, PAYLOAD, REWARD
 from vibegrid.specs.models import MiniatureSpec
+from vibegrid.specs.reward import RewardSpec
+from vibegrid.specs.scales import SoundSpec
+from vibegrid.specs.scorers import FunctionSpec, JudgeSpec, MiniClapSpec
 from vibegrid.specs.sft import SFTSpec
 from vibegrid.specs.systems import SystemSpec
 from vibegrid.systems.registry import SYSTEMS
@@ -43,6 +50,7 @@ class Study:
         self.run = load.load_run(config)
         self.scale = load.load_scale(root, self.run)
         self.models = load.load_models(root, self.run.scale)
+        self.scorers = load.load_scorers(root, self.run.scale)
         self.code = Code(root, load_vouched(root))
         self._source_digests = SourceDigests(root)
         self._nodes: dict[tuple[str, str], Node] = {}
@@ -52,6 +60,7 @@ class Study:
         self.experiments = {name: resolver.resolve(name, spec) for name, spec in declared.items()}
         self._baselines = resolver.baselines
         self._sets_of_system = self._collect_sets()
+        self._scorers_of_system = self._collect_scorers()
 
     # configuration ---------------------------------------------------------------------------------------------
 
@@ -62,9 +71,13 @@ class Study:
             models=set(self.models),
             eval_sets=self.eval_set_names,
             prompts={path.stem for path in (self.root / "config/prompts/system").glob("*.md")},
-            metrics=set(METRIC_NAMES),
-            scorers=set(SCORERS),
+            metrics=set(METRIC_NAMES) | {metric for name in self.scorers for metric in self._metrics_of(name)},
+            scorers=set(self.scorers),
         )
+
+    def _metrics_of(self, scorer: str) -> list[str]:
+        spec = self.scorers[scorer]
+        return [f"{column}{spec.suffix}" for column in COLUMNS[spec.kind]]
 
     @cached_property
     def eval_set_names(self) -> list[str]:
@@ -193,6 +206,73 @@ class Study:
         sources = {"folder": spec.path} if spec.kind == "local" else {}
         return self._node("fetch_model", "models", safe(name), dump(spec), sources=sources)
 
+    def bank(self, spec: BankSpec) -> Node:
+        """Renders of random configs."""
+        return self._node("render_bank", "banks", f"seed-{spec.seed}", dump(spec))
+
+    @property
+    def mini_claps(self) -> list[str]:
+        """Scorers that the workflow trains."""
+        return [name for name, spec in self.scorers.items() if isinstance(spec, MiniClapSpec)]
+
+    def clap(self, name: str) -> Node:
+        """The trained model of a mini-CLAP."""
+        values = dump(self.scorers[name].clap)
+        bank = self.bank(self.scorers[name].clap.bank)
+        return self._node("train_clap", "claps", safe(name), values, parents={"bank": bank})
+
+    def scorer(self, name: str) -> Node:
+        """A scorer with its calibration."""
+        spec = self.scorers[name]
+        parents = {"splits": self.splits}
+        values, sources = dump(spec), {}
+        if isinstance(spec, MiniClapSpec):
+            parents["model"] = self.clap(name)
+            values.pop("clap")  # the model's own
+        if isinstance(spec, JudgeSpec):
+            sources["prompt"] = self._prompt(spec.prompt)
+        if isinstance(spec, FunctionSpec):
+            sources["function"] = self._function_source(name, spec)
+        module, sound = KINDS[spec.kind], self.sound
+        step_spec = {
+            "name": name,
+            "module": module,
+            "scorer": values,
+            "seconds": sound.seconds,
+            "calibration": dump(sound.calibration),
+            "salt": self._provider_code(spec.model) if isinstance(spec, JudgeSpec) else "",
+        }
+        return self._node(
+            "calibrate_scorer", "scorers", safe(name), step_spec, parents=parents, sources=sources, named=(module,)
+        )
+
+    def _function_source(self, name: str, spec: FunctionSpec) -> str:
+        module = spec.function.partition(":")[0].replace(".", "/")
+        for path in (f"{module}.py", f"{module}/__init__.py"):
+            if (self.root / path).is_file():
+                return path
+        raise InputError(
+            f"config/scorers.yaml: {name}", f"no file {module}.py", "the module lies in the project's folder"
+        )
+
+    @property
+    def sound(self) -> SoundSpec:
+        """How this scale renders."""
+        if self.scale.sound is None:
+            raise InputError(f"config/scales/{self.run.scale}.yaml", "a scorer needs renders", "add `sound: {}`")
+        return self.scale.sound
+
+    @cached_property
+    def effects(self) -> Node:
+        """What each label does to the sound."""
+        return self._node("measure_labels", "effects", "effects", {}, parents={"bank": self.bank(self.sound.bank)})
+
+    def _scorer_parents(self, name: str) -> dict[str, Node]:
+        """The scorer and the model that it is loaded with."""
+        node = self.scorer(name)
+        model = {f"scorer_model:{name}": node.parents["model"]} if "model" in node.parents else {}
+        return {f"scorer:{name}": node, **model}
+
     def _system_prompt(self, name: str) -> dict[str, str]:
         return {"system_prompt": f"config/prompts/system/{name}.md"}
 
@@ -210,16 +290,24 @@ class Study:
             )
         sft = spec.sft
         parents = {"model": self.model(sft.base_model), "dataset": self.dataset(sft), "sft": self.adapter(sft)}
-        scorer = SCORERS.get(spec.reward.audio_scorer or "", "")
+        name, scorers, modules = self._rewarding(spec.reward), {}, ()
+        if name is not None:
+            scorers = self._scorer_parents(name)
+            modules = (KINDS[self.scorers[name].kind],)
         return self._node(
             "train_grpo",
             "adapters/grpo",
             slug_of(values, self._baselines["grpo"]),
             values,
-            parents=parents,
+            parents={**parents, **scorers},
             sources=self._system_prompt(sft.system_prompt),
-            named=(scorer.split(":")[0],) if scorer else (),
+            named=modules,
         )
+
+    @staticmethod
+    def _rewarding(reward: RewardSpec) -> str | None:
+        """The scorer that a reward needs."""
+        return reward.audio_scorer if reward.audio > 0 else None
 
     def eval_set(self, name: str) -> Node:
         evaluation = self.scale.evaluation
@@ -240,7 +328,9 @@ class Study:
                 prompt = "" if run.system_prompt == self.scale.sft.system_prompt else f"_prompt-{run.system_prompt}"
                 slug = safe(f"base-{run.base_model}{prompt}")
                 return run, slug, {"model": self.model(run.base_model)}, self._system_prompt(run.system_prompt)
-            parents = {"dataset": self.dataset(self.scale.sft)} if run.kind == "retrieval" else {}
+            parents = {"dataset": self.dataset(self.scale.sft)} if run.kind.endswith("retrieval") else {}
+            if run.kind == "sound_retrieval":
+                parents |= self._scorer_parents(self.scale.evaluation.retrieval_scorer)
             seed = "" if run.seed in (None, self.scale.seeds.baseline[0]) else f"_seed-{run.seed}"
             return run, f"{run.kind}{seed}", parents, {}
         sft = run if isinstance(run, SFTSpec) else run.sft
@@ -267,32 +357,75 @@ class Study:
         order = {name: index for index, name in enumerate(self.eval_set_names)}
         return {key: sorted(names, key=order.__getitem__) for key, names in collected.items()}
 
+    def _collect_scorers(self) -> dict[str, dict[str, set[str]]]:
+        """System to its eval sets, with the audio scorers of each: the scale's and those of its experiments."""
+        wanted: dict[str, dict[str, set[str]]] = {}
+        for experiment in self.experiments.values():
+            scorers = [*self.scale.evaluation.scorers.items(), *experiment.scorers.items()]
+            for arm in experiment.arms:
+                for run in arm.runs:
+                    sets = wanted.setdefault(_key(run), {})
+                    for name in experiment.eval_sets:
+                        found = {s for s, patterns in scorers if any(fnmatch.fnmatchcase(name, p) for p in patterns)}
+                        sets[name] = sets.get(name, set()) | found
+        return wanted
+
     def generation(self, run: SFTSpec | GRPOSpec | SystemSpec) -> Node:
         """Outputs of a system on all its eval sets; each set is a part with an identity of its own."""
         spec, slug, parents, sources = self.system(run)
-        system = self._identity("generate", dump(spec), parents, sources, (SYSTEMS[spec.kind],))
+        module = SYSTEMS[spec.kind]
+        named = (module,)
+        if spec.kind == "sound_retrieval":
+            named = (module, KINDS[self.scorers[self.scale.evaluation.retrieval_scorer].kind])
+        system = self._identity("generate", dump(spec), parents, sources, named)
         sets = {name: self.eval_set(name) for name in self._sets_of_system[_key(run)]}
         parts = {name: digest_of({"system": system, "eval_set": node.digest}) for name, node in sets.items()}
         all_parents = {**parents, **{f"eval_set:{name}": node for name, node in sets.items()}}
-        values = {"system": dump(spec)}
+        values = {"system": dump(spec), "module": module}
         return self._node("generate", "generations", slug, values, parents=all_parents, sources=sources, parts=parts)
 
     def score(self, run: SFTSpec | GRPOSpec | SystemSpec) -> Node:
-        """Scores of a system's outputs, in the same parts."""
+        """Scores of a system's outputs: a part for each eval set and scorer."""
         generation = self.generation(run)
-        spec = {"reward": dump(self.scale.grpo_spec().reward)}
+        reward = self.scale.grpo_spec().reward
+        wanted = self._scorers_of_system[_key(run)]
+        audio = sorted({name for names in wanted.values() for name in names})
+        rewarding = self._rewarding(reward)
+        parents: dict[str, Node] = {"generation": generation}
+        parents |= {role: node for role, node in generation.parents.items() if role.startswith("eval_set:")}
+        by: dict[str, dict[str, Any]] = {PAYLOAD: {}, REWARD: {"reward": dump(reward)}}
+        spec: dict[str, Any] = {"reward": dump(reward), "seconds": None}
+        if self.scale.sound is not None:
+            parents["effects"] = self.effects
+            spec["seconds"] = self.scale.sound.seconds
+            by[ACOUSTICS] = {"effects": self.effects.digest, "seconds": spec["seconds"]}
+        for name in [*audio, *([rewarding] if rewarding else [])]:
+            parents |= self._scorer_parents(name)
+        always = tuple(by)
+        by |= {name: self._by_scorer(name) for name in audio}
+        if rewarding:
+            by[REWARD] |= self._by_scorer(rewarding)
         code = self.code.digest("score")
         parts = {
-            name: digest_of({"generation": part, "spec": spec, "code": code}) for name, part in generation.parts.items()
+            f"{eval_set}:{name}": digest_of({"generation": part, "scorer": name, "by": by[name], "code": code})
+            for eval_set, part in generation.parts.items()
+            for name in (*always, *sorted(wanted[eval_set]))
         }
-        sets = {role: node for role, node in generation.parents.items() if role.startswith("eval_set:")}
-        parents = {"generation": generation, **sets}
         return self._node("score", "scores", generation.slug, spec, parents=parents, parts=parts)
+
+    def _by_scorer(self, name: str) -> dict[str, Any]:
+        """What a part that an audio scorer makes is made of, besides the outputs."""
+        kind = self.scorers[name].kind
+        return {"scorer": self.scorer(name).digest, "code": self.code.digest("score", (KINDS[kind],))}
 
     @cached_property
     def analyses(self) -> dict[str, Node]:
         """The comparison of each selected experiment."""
-        return {name: self._analysis(self.experiments[name]) for name in self.selected}
+        return {
+            name: (self._analysis if found.spec.kind == "comparison" else self._agreement)(found)
+            for name, found in self.experiments.items()
+            if name in self.selected
+        }
 
     def _analysis(self, experiment: Experiment) -> Node:
         scores = {arm.name: [self.score(run) for run in arm.runs] for arm in experiment.arms}
@@ -324,12 +457,53 @@ class Study:
             **spec,
             "arms": [{**arm, "runs": []} for arm in arms],
             "parts": [
-                [[node.parts[name] for name in experiment.eval_sets] for node in scores[arm.name]]
+                [
+                    [part for key, part in node.parts.items() if key.rpartition(":")[0] in experiment.eval_sets]
+                    for node in scores[arm.name]
+                ]
                 for arm in experiment.arms
             ],
         }
         identity = {"spec": named, "code": self.code.digest("compare_arms")}
-        node = Node("compare_arms", "analyses", experiment.name, digest_of(identity), spec, self.scale.results, nodes)
+        return self._plain("compare_arms", experiment.name, identity, spec, nodes)
+
+    def _agreement(self, experiment: Experiment) -> Node:
+        """Scorers compared over the outputs of an experiment's arms."""
+        scores = {arm.name: [self.score(run) for run in arm.runs] for arm in experiment.arms}
+        evaluation, wanted = self.scale.evaluation, experiment.spec
+        pairs = [*wanted.pairs, *itertools.combinations(experiment.scores, 2)]
+        spec = {
+            "scale": self.run.scale,
+            "experiment": experiment.name,
+            "title": wanted.title,
+            "question": wanted.question,
+            "notes": wanted.notes,
+            "eval_set": wanted.primary.eval_set,
+            "pairs": [list(pair) for pair in wanted.pairs],
+            "scores": list(experiment.scores),
+            "raters": {"all judges": list(experiment.scores)} if len(experiment.scores) > 1 else {},
+            "runs": {name: [node.id for node in nodes] for name, nodes in scores.items()},
+            "primary": {"metric": wanted.primary.metric, "arm": pair_name(*pairs[0])},
+            "decoding": self.scale.decoding.mode,
+            "bootstrap": evaluation.bootstrap,
+            "permutations": evaluation.permutations,
+            "seed": evaluation.seed,
+        }
+        nodes = {node.id: node for found in scores.values() for node in found}
+        parts = {
+            name: [
+                [part for key, part in node.parts.items() if key.rpartition(":")[0] == wanted.primary.eval_set]
+                for node in found
+            ]
+            for name, found in scores.items()
+        }
+        identity = {"spec": {**spec, "runs": parts}, "code": self.code.digest("measure_agreement")}
+        return self._plain("measure_agreement", experiment.name, identity, spec, nodes)
+
+    def _plain(
+        self, step: str, name: str, identity: dict[str, Any], spec: dict[str, Any], nodes: dict[str, Node]
+    ) -> Node:
+        node = Node(step, "analyses", name, digest_of(identity), spec, self.scale.results, nodes)
         self._nodes[("analyses", node.id)] = node
         return node
 
@@ -343,7 +517,9 @@ class Study:
         }
 
     def adapters_of(self, experiment: Experiment) -> dict[str, list[Node]]:
-        """Arm to the adapters of its replicates; arms without a training are left out."""
+        """Arm to the adapters of its replicates; arms without a training, and analyses of scorers, are left out."""
+        if experiment.spec.kind != "comparison":
+            return {}
         return {
             arm.name: [self.adapter(run) for run in arm.runs if not isinstance(run, SystemSpec)]
             for arm in experiment.arms

@@ -21,6 +21,18 @@ ADAPTER = (
     "status.json",
     "versions.json",
 )
+# Steps behind plain names.
+PLAIN_STEPS = (
+    "tabulate",
+    "tabulate_agreement",
+    "plot",
+    "plot_agreement",
+    "plot_training",
+    "plot_clap",
+    "list_arms",
+    "build_listen",
+)
+CLAP_CARD = "clap_card"  # the figure of the mini-CLAPs
 # The declared files of a node, by kind.
 FILES: dict[str, tuple[str, ...]] = {
     "texts": ("texts.jsonl",),
@@ -32,11 +44,17 @@ FILES: dict[str, tuple[str, ...]] = {
     "models": ("model.safetensors", "config.json", "tokenizer.json", "model_card.json"),
     "adapters/sft": ADAPTER,
     "adapters/grpo": ADAPTER,
+    "banks": ("mels.npy", "measures.csv", "configs.jsonl"),
+    "claps": ("model.safetensors", "config.json", "card.json"),
+    "scorers": ("scorer.json",),
+    "effects": ("effects.json",),
     "eval_sets": ("prompts.jsonl", "embeddings.npy"),
     "generations": ("generations.jsonl", "parts.json"),
     "scores": ("scores.csv", "parts.json"),
     "analyses": ("comparison.csv", "spec.json"),
 }
+
+MORE_FILES = {"measure_agreement": ("points.csv",)}  # of a step, beside those of its kind
 
 
 class Targets:
@@ -58,7 +76,7 @@ class Targets:
     @staticmethod
     def outputs(node: Node) -> list[str]:
         """Declared files of a node."""
-        return [node.file(name) for name in FILES[node.kind]]
+        return [node.file(name) for name in (*FILES[node.kind], *MORE_FILES.get(node.step, ()))]
 
     @staticmethod
     def spec(node: Node) -> str:
@@ -114,15 +132,16 @@ class Targets:
 
     def write_stamps(self) -> None:
         """Bring the stamps of all selected experiments up to date."""
-        code = {step: self.study.code.digest(step) for step in ("tabulate", "plot", "plot_training", "list_arms")}
+        code = {step: self.study.code.digest(step) for step in PLAIN_STEPS}
         tables: dict[str, Any] = {}
         for name in self.study.selected:
             experiment = self.study.experiments[name]
             analysis = self.study.analyses[name].digest
-            tables[name] = {"analysis": analysis, "code": code["tabulate"]}
+            agrees = experiment.spec.kind == "agreement"
+            tables[name] = {"analysis": analysis, "code": code["tabulate_agreement" if agrees else "tabulate"]}
             contents = {
                 "tables": tables[name],
-                "figures": {"analysis": analysis, "code": code["plot"]},
+                "figures": {"analysis": analysis, "code": code["plot_agreement" if agrees else "plot"]},
                 "arms": {"code": code["list_arms"], "rows": self.arm_rows(experiment)},
             }
             curves = self.curve_arms(experiment)
@@ -130,6 +149,11 @@ class Targets:
                 contents["curves"] = {"code": code["plot_training"], "analysis": analysis, "arms": curves}
             for kind, content in contents.items():
                 set_stamp(self.study.root / self.stamp(kind, name), content)
+        claps = {name: node.digest for name, node in self.claps().items()}
+        set_stamp(self.study.root / self.stamp("figures", CLAP_CARD), {"claps": claps, "code": code["plot_clap"]})
+        heard = {name: [made.digest for made in nodes] for name, nodes in self.heard().items()}
+        content = {"systems": heard, "spec": self.listen_spec(), "code": code["build_listen"]}
+        set_stamp(self.study.root / self.stamp("listen", "listen"), content)
         content = {"tables": tables, "code": self.study.code.digest("collect_tables")}
         behind = [*self.identity_files(self.study.selected), *(self.tables(name)[0] for name in self.study.selected)]
         # A file asked for by name is not remade for what is missing further behind it: the stamp says what is, and
@@ -137,6 +161,34 @@ class Targets:
         missing = sorted(path for path in behind if not (self.study.root / path).exists())
         stamp = {**content, "missing": missing} if missing else content
         set_stamp(self.study.root / self.stamp("all", "all_tables"), stamp)
+
+    def claps(self) -> dict[str, Node]:
+        """The trained models of the mini-CLAPs that the selected experiments reach, by scorer."""
+        wanted = {node.id: node for node in self.study.nodes("claps").values()}
+        of_scorers = {name: self.study.clap(name) for name in self.study.mini_claps}
+        return {name: node for name, node in of_scorers.items() if node.id in wanted}
+
+    def clap_figure(self) -> list[str]:
+        """Files of the figure of their cards."""
+        return [f"{self.results}/figures/{CLAP_CARD}.{ending}" for ending in ("pdf", "png")] if self.claps() else []
+
+    def heard(self) -> dict[str, tuple[Node, Node]]:
+        """Arms of the listening page, each with its generations and scores; nothing where they are not selected."""
+        name = self.study.scale.listen.experiment
+        if self.study.scale.sound is None or name not in self.study.selected:
+            return {}
+        arms = self.study.experiments[name].arms
+        return {arm.name: (self.study.generation(arm.runs[0]), self.study.score(arm.runs[0])) for arm in arms}
+
+    def listen_spec(self) -> dict[str, Any]:
+        """What the listening page is told."""
+        spec, sound = self.study.scale.listen, self.study.scale.sound
+        return {
+            "eval_set": spec.eval_set,
+            "prompts": spec.prompts,
+            "seconds": sound.seconds if sound else None,
+            "notes": spec.notes,
+        }
 
     def curve_arms(self, experiment: Experiment) -> dict[str, list[str]]:
         """Arm to the ids (with stage) of its adapters."""
@@ -166,7 +218,7 @@ class Targets:
 
 def reserved_names(root: Path) -> set[str]:
     """Names of the rules and of the stages' folders."""
-    names = {"all", "figures", "tables", "plan", "results", "config", "texts", "vibes", "labels", "datasets"}
+    names = {"all", "figures", "tables", "plan", "results", "config", "texts", "vibes", "labels", "datasets", CLAP_CARD}
     names |= {"models", "adapters", "evals", "analyses", "sft", "grpo"}
     for path in (root / "Snakefile", *(root / "rules").glob("*.smk")):
         names |= set(re.findall(r"^\s*rule (\w+):", path.read_text(encoding="utf-8"), re.M))

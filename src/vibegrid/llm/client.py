@@ -18,6 +18,7 @@ from typing import Any
 
 from vibegrid.errors import InputError
 from vibegrid.llm import embedded
+from vibegrid.llm.audio_parts import for_provider
 from vibegrid.llm.store import ResponseStore, key_of
 
 BACKOFF_S = 1.0  # the first wait between attempts; it doubles, with as much jitter
@@ -66,6 +67,7 @@ def complete_many(
     max_concurrency: int = 8,
     attempts: int = 5,
     timeout_s: float = 60.0,
+    requests_per_minute: int | None = None,
 ) -> list[Completion]:
     """Answer every request, in order; stored answers are not asked for again.
 
@@ -77,6 +79,7 @@ def complete_many(
         max_concurrency: calls under way at one time.
         attempts: calls per request, on 429, 5xx, timeouts, lost connections and empty answers.
         timeout_s: limit of one call.
+        requests_per_minute: the calls of this process, repeated ones included, start at least 60/this seconds apart.
 
     Raises:
         InputError: before anything is asked, for an unknown model or a missing key; or if the store fails.
@@ -95,7 +98,8 @@ def complete_many(
         made: dict[str, Completion] = {}
         if todo:
             _check_model(model, list(todo.values()))
-            run = _Run(model, store, asyncio.Semaphore(max(1, max_concurrency)), max(1, attempts), timeout_s)
+            limit, pace = asyncio.Semaphore(max(1, max_concurrency)), _Pace(requests_per_minute)
+            run = _Run(model, store, limit, pace, max(1, attempts), timeout_s)
             started = time.monotonic()
             made = asyncio.run(run.all(todo))
             failed = sum(each.error is not None for each in made.values())
@@ -215,19 +219,40 @@ def _has_address(model: str, params: Mapping[str, Any]) -> bool:
     return bool(own) and _provider(model)[1] == "openai"
 
 
+class _Pace:
+    """Spaces the starts of calls evenly."""
+
+    def __init__(self, per_minute: int | None) -> None:
+        self.gap_s = 60.0 / per_minute if per_minute else 0.0
+        self.next_start = 0.0  # on the monotonic clock
+
+    async def wait(self) -> None:
+        now = time.monotonic()
+        start = max(now, self.next_start)
+        self.next_start = start + self.gap_s
+        await asyncio.sleep(start - now)
+
+
 class _Run:
     """The calls of one `complete_many`: shared limits, and what stopped them all, if anything did."""
 
     def __init__(
-        self, model: str, store: ResponseStore, limit: asyncio.Semaphore, attempts: int, timeout_s: float
+        self,
+        model: str,
+        store: ResponseStore,
+        limit: asyncio.Semaphore,
+        pace: _Pace,
+        attempts: int,
+        timeout_s: float,
     ) -> None:
-        self.model, self.store, self.limit = model, store, limit
+        self.model, self.store, self.limit, self.pace = model, store, limit, pace
         self.attempts, self.timeout_s = attempts, timeout_s
         self.litellm = _litellm()
         self.stopped: str | None = None
         self.drop_seed = not _supports(model, "seed")
         if self.drop_seed:
             log.warning("%s takes no seed: its answers cannot be repeated, only kept", model)
+        self.drop_format = not self.litellm.supports_response_schema(model)
 
     async def all(self, todo: Mapping[str, Request]) -> dict[str, Completion]:
         """Key -> completion. A call that fails gives an error, a store that fails ends the run."""
@@ -268,16 +293,20 @@ class _Run:
         params = {"timeout": self.timeout_s} | dict(request.params)
         if self.drop_seed:
             params.pop("seed", None)
+        if self.drop_format:
+            params.pop("response_format", None)  # the prompt says it in words
         if not (_is_embedded(self.model) or params.get("api_key")) and _missing_keys(self.model):
             params["api_key"] = "none"  # a server of the user's own; the client library insists on a key
-        async with asyncio.timeout(params["timeout"]):
+        call = for_provider(self.model, request.messages, params)
+        await self.pace.wait()
+        async with asyncio.timeout(call.params["timeout"]):
             response = await self.litellm.acompletion(
-                model=self.model,
-                messages=[dict(message) for message in request.messages],
+                model=call.model,
+                messages=call.messages,
                 max_retries=0,  # the retries are ours
                 num_retries=0,
                 **{"no-log": True},  # no callbacks: they cost time and are not used
-                **params,
+                **call.params,
             )
         texts = [choice.message.content or "" for choice in response.choices]
         if not any(text.strip() for text in texts):

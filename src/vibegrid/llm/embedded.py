@@ -28,6 +28,8 @@ class Program(NamedTuple):
 PROGRAMS: dict[str, Program] = {
     "embedded/extractor-1": Program("vibegrid.llm.extractor:respond", sampled=False),
     "embedded/composer-1": Program("vibegrid.llm.composer:respond", sampled=True),
+    "embedded/listener-1": Program("vibegrid.llm.listener:first", sampled=False),
+    "embedded/listener-2": Program("vibegrid.llm.listener:second", sampled=False),
 }
 
 

@@ -6,13 +6,13 @@ from pydantic import Field, model_validator
 
 from vibegrid.specs.base import Spec
 
-Stage = Literal["base", "sft", "grpo", "random", "rule_based", "retrieval"]
+Stage = Literal["base", "sft", "grpo", "random", "rule_based", "retrieval", "sound_retrieval"]
 
 
 class PrimarySpec(Spec):
     """The confirmatory comparison; all others are exploratory."""
 
-    metric: str = Field(..., description="a registered metric")
+    metric: str = Field(..., description="a registered metric; for agreement a correlation, of the first pair")
     eval_set: str = Field(..., description="one of the experiment's eval sets")
 
 
@@ -39,6 +39,10 @@ class GridSpec(Spec):
     sweep: dict[str, list[Any]] = Field(default_factory=dict, description="dotted keys with values: their product")
     arms: dict[str, ArmSpec] = Field(default_factory=dict, description="named settings, in place of a sweep")
     set: dict[str, Any] = Field(default_factory=dict, description="dotted keys set in every arm (a budget, say)")
+    scorers: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="audio scorer to eval sets, beside those of every experiment"
+    )
+    scores: tuple[str, ...] = Field(default=(), description="agreement: metrics, each compared with each")
 
 
 class ExperimentSpec(GridSpec):
@@ -46,7 +50,10 @@ class ExperimentSpec(GridSpec):
 
     title: str = Field(..., min_length=1, description="heading of its table and figure")
     question: str = Field(..., min_length=1, description="what the arms are to answer")
-    kind: Literal["comparison"] = Field(default="comparison", description="arms compared with a reference")
+    kind: Literal["comparison", "agreement"] = Field(
+        default="comparison",
+        description="arms compared with a reference; or scorers compared with each other, over the arms' outputs",
+    )
     stage: Stage = Field(default="sft", description="which spec the keys belong to")
     reference: str | None = Field(
         default=None, description="arm the others are compared with; default: the baseline's arm"
@@ -54,6 +61,7 @@ class ExperimentSpec(GridSpec):
     include_baseline: bool = Field(default=False, description="add the baseline as an arm where no arm equals it")
     primary: PrimarySpec = Field(..., description="the confirmatory metric and eval set")
     eval_sets: tuple[str, ...] = Field(default=(), description="beside those of every experiment")
+    pairs: tuple[tuple[str, str], ...] = Field(default=(), description="agreement: pairs of metrics, beside them")
     axis: AxisSpec = Field(default_factory=AxisSpec, description="how the figure draws the arms")
     notes: str = Field(default="", description="what a reader must know, printed in the caption")
     mini: GridSpec | None = Field(default=None, description="overrides at scale mini")
@@ -69,4 +77,12 @@ class ExperimentSpec(GridSpec):
                 raise ValueError(f"{name}a sweep has no values")
         if not (self.sweep or self.arms):
             raise ValueError("`sweep` or `arms` is missing")
+        return self
+
+    @model_validator(mode="after")
+    def _of_its_kind(self) -> "ExperimentSpec":
+        if self.kind == "comparison" and (self.scores or self.pairs):
+            raise ValueError("`scores` and `pairs` belong to `kind: agreement`")
+        if self.kind == "agreement" and len(self.scores) < 2 and not self.pairs:
+            raise ValueError("`kind: agreement` needs two or more `scores`, or `pairs` of them")
         return self

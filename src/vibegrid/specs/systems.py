@@ -21,7 +21,9 @@ class DecodingSpec(Spec):
 class SystemSpec(Spec):
     """One system as it is evaluated."""
 
-    kind: Literal["base", "sft", "grpo", "random", "rule_based", "retrieval"] = Field(..., description="what it is")
+    kind: Literal["base", "sft", "grpo", "random", "rule_based", "retrieval", "sound_retrieval"] = Field(
+        ..., description="what it is"
+    )
     base_model: str | None = Field(default=None, description="for base, sft and grpo: a name in config/models.yaml")
     system_prompt: str | None = Field(
         default=None, description="for base, sft and grpo: a file of config/prompts/system"

@@ -7,4 +7,5 @@ SYSTEMS = {
     "random": "vibegrid.systems.random_uniform",
     "rule_based": "vibegrid.systems.rule_based",
     "retrieval": "vibegrid.systems.retrieval",
+    "sound_retrieval": "vibegrid.systems.sound_retrieval",
 }

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from vibegrid.analyses.captions import caption
 from vibegrid.analyses.compare import COLUMNS, KEY
 from vibegrid.analyses.readings import FAMILIARITY, Reading, Rows, choose
 from vibegrid.files import write_csv, write_text
 from vibegrid.specs.analyses import AnalysisSpec, analysis_spec
-from vibegrid.tables.escape import latex, markdown, markdown_paragraph
+from vibegrid.tables.forms import NOTHING, Block, latex_of, markdown_of, with_interval
 
 SIGNIFICANT = 0.05
 MARK = f"* Holm-adjusted p < {SIGNIFICANT} against the reference."
-NOTHING = "–"
-
-
-class Block(NamedTuple):
-    """A table before it is rendered; all cells are plain text."""
-
-    label: str
-    title: str
-    caption: str
-    columns: list[str]
-    rows: list[list[str]]
 
 
 def write_tables(
@@ -42,8 +31,8 @@ def write_tables(
     paths = [Path(out_dir) / f"{spec.experiment}{ending}" for ending in (".csv", ".md", ".tex")]
     blocks = wide_tables(spec, rows)
     write_csv(paths[0], sorted(rows, key=lambda row: tuple(row[column] for column in KEY)), COLUMNS)
-    write_text(paths[1], _markdown(blocks))
-    write_text(paths[2], _latex(blocks))
+    write_text(paths[1], markdown_of(blocks))
+    write_text(paths[2], latex_of(blocks))
     return paths
 
 
@@ -109,22 +98,11 @@ def _heading(reading: Reading, first: Reading) -> str:
 
 
 def _mean(row: Mapping[str, str] | None) -> str:
-    return _with_interval(row, "mean", "ci_low", "ci_high")
+    return with_interval(row, "mean", "ci_low", "ci_high")
 
 
 def _delta(row: Mapping[str, str] | None) -> str:
-    return _with_interval(row, "delta", "delta_low", "delta_high", sign="+")
-
-
-def _with_interval(row: Mapping[str, str] | None, mean: str, low: str, high: str, sign: str = "") -> str:
-    if row is None or not row[mean]:
-        return NOTHING
-    return f"{_number(row[mean], sign)} [{_number(row[low], sign)}, {_number(row[high], sign)}]"
-
-
-def _number(text: str, sign: str) -> str:
-    value = round(float(text), 3) + 0.0  # no negative zero
-    return f"{value:{sign}.3f}".replace("-", "−") if value else f"{0:.3f}"
+    return with_interval(row, "delta", "delta_low", "delta_high", sign="+")
 
 
 def _p(row: Mapping[str, str] | None) -> str:
@@ -137,39 +115,3 @@ def _p(row: Mapping[str, str] | None) -> str:
 def _marked(row: Mapping[str, str] | None) -> str:
     starred = row is not None and row["p_holm"] and float(row["p_holm"]) < SIGNIFICANT
     return _mean(row) + ("*" if starred else "")
-
-
-def _markdown(blocks: Sequence[Block]) -> str:
-    parts = []
-    for depth, block in enumerate(blocks):
-        lines = [f"{'#' * min(depth + 1, 2)} {markdown(block.title)}", ""]
-        lines.append("| " + " | ".join(markdown(column) for column in block.columns) + " |")
-        lines.append("|" + " --- |" + " ---: |" * (len(block.columns) - 1))
-        lines += ["| " + " | ".join(markdown(cell) for cell in row) + " |" for row in block.rows]
-        lines += ["", markdown_paragraph(block.caption), ""]
-        parts.append("\n".join(lines))
-    return "\n".join(parts)
-
-
-def _latex(blocks: Sequence[Block]) -> str:
-    parts = ["% Needs booktabs and graphicx; T1 fonts and textcomp."]
-    for block in blocks:
-        head = " & ".join(rf"\textbf{{{latex(column)}}}" for column in block.columns)
-        lines = [
-            r"\begin{table*}",
-            r"  \centering",
-            r"  \footnotesize",
-            rf"  \caption{{{latex(block.title)}. {latex(block.caption)}}}",
-            rf"  \label{{tab:{block.label}}}",
-            r"  \resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-            rf"  \begin{{tabular}}{{l{'r' * (len(block.columns) - 1)}}}",
-            r"    \toprule",
-            rf"    {head} \\",
-            r"    \midrule",
-            *(rf"    {' & '.join(latex(cell) for cell in row)} \\" for row in block.rows),
-            r"    \bottomrule",
-            r"  \end{tabular}}",
-            r"\end{table*}",
-        ]
-        parts.append("\n".join(lines))
-    return "\n".join(parts) + "\n"

@@ -10,6 +10,7 @@ from vibegrid.errors import InputError
 from vibegrid.preload import slim_imports as slim_imports  # the server calls it too
 from vibegrid.specs.lora import LoraSpec
 from vibegrid.specs.training import TrainingSpec
+from vibegrid.training import attention
 
 
 def check_machine(spec: TrainingSpec) -> None:
@@ -67,7 +68,12 @@ def load(model: Path, *, engine: str, dtype: str, max_length: int) -> tuple[Any,
     from transformers import AutoModelForCausalLM
 
     loaded = AutoModelForCausalLM.from_pretrained(
-        model, dtype=kind, use_safetensors=True, trust_remote_code=False, local_files_only=True
+        model,
+        dtype=kind,
+        attn_implementation=attention.register(),
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
     )
     if torch.cuda.is_available():
         loaded = loaded.to("cuda")  # type: ignore[arg-type]

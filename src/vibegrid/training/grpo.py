@@ -8,12 +8,17 @@ generation, and so no clipping ever acts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl
+from vibegrid.payloads import parse_output
+from vibegrid.rewards import formula
+from vibegrid.scorers.calibrated import CalibratedScorer
+from vibegrid.scorers.calibrated import load as load_scorer
+from vibegrid.sound.takes import Studio
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.reward import RewardSpec
 from vibegrid.training import chat, engine, lifecycle
@@ -26,6 +31,7 @@ def train(
     sft_adapter: Path,
     dataset: Path,
     system_prompt: str,
+    scorer: Path | None = None,
     out: Path,
     work: Path,
 ) -> dict[str, Any]:
@@ -35,8 +41,10 @@ def train(
         spec: the resolved spec.
         model: folder of the base model.
         sft_adapter: folder of the SFT adapter it starts from.
-        dataset: folder of the variant, with `GRPO.jsonl`, of which `vibe_noisy` is read.
+        dataset: folder of the variant, with `GRPO.jsonl`: `vibe_noisy` is the prompt, `vibe_original` what audio is
+            scored against.
         system_prompt: text of the system prompt.
+        scorer: folder of the calibrated audio scorer, where the reward has one.
         out: the adapter's folder; it appears whole.
         work: folder for checkpoints, of this spec alone.
 
@@ -46,15 +54,16 @@ def train(
     engine.check_machine(spec)
     engine.slim_imports()
     work.mkdir(parents=True, exist_ok=True)
-    prompts = [row["vibe_noisy"] for row in read_jsonl(dataset / "GRPO.jsonl", required=("vibe_noisy",))]
-    trainer, watch = _trainer(spec, model, sft_adapter, prompts, system_prompt, work)
+    rows = read_jsonl(dataset / "GRPO.jsonl", required=("vibe_noisy", "vibe_original"))
+    rewards_of = reward_function(spec.reward, load_scorer(scorer) if scorer else None)
+    trainer, watch = _trainer(spec, model, sft_adapter, rows, system_prompt, rewards_of, work)
     failure = None
     try:
         lifecycle.fit(trainer, watch, work)
     except lifecycle.TrainingFailed as error:
         failure = str(error)
     facts: dict[str, Any] = {
-        "n_rows": len(prompts),
+        "n_rows": len(rows),
         "n_dropped": 0,
         "steps": trainer.state.global_step,
         "tokens": int(trainer.state.num_input_tokens_seen),
@@ -90,7 +99,13 @@ def slope(rewards: Sequence[float]) -> dict[str, float]:
 
 
 def _trainer(
-    spec: GRPOSpec, model: Path, sft_adapter: Path, prompts: list[str], system_prompt: str, work: Path
+    spec: GRPOSpec,
+    model: Path,
+    sft_adapter: Path,
+    rows: list[dict[str, Any]],
+    system_prompt: str,
+    rewards_of: Callable[..., list[float]],
+    work: Path,
 ) -> tuple[Any, Any]:
     engine.check_adapter(sft_adapter)
     length = spec.sft.max_seq_length + spec.max_completion_length
@@ -114,13 +129,18 @@ def _trainer(
     )
     # One step takes this many different prompts; TRL leaves out a last, smaller group of them.
     needed = spec.batch_size * spec.grad_accum // spec.num_generations
-    repeated = prompts * -(-needed // len(prompts))
+    repeated = rows * -(-needed // len(rows))
     watch = lifecycle.callback(spec)
     trainer = _trainer_class()(
         model=loaded,
-        reward_funcs=[reward_function(spec.reward)],
+        reward_funcs=[rewards_of],
         args=arguments,
-        train_dataset=Dataset.from_list([{"prompt": chat.messages(system_prompt, p)} for p in repeated]),
+        train_dataset=Dataset.from_list(
+            [
+                {"prompt": chat.messages(system_prompt, row["vibe_noisy"]), "vibe": row["vibe_original"]}
+                for row in repeated
+            ]
+        ),
         processing_class=tokenizer,
         callbacks=[watch],
     )
@@ -146,21 +166,27 @@ def _trainer_class() -> Any:
     return ResumableGRPOTrainer
 
 
-def reward_function(weights: RewardSpec) -> Any:
-    """The reward as TRL calls it: conversations -> rewards; components are logged as their means."""
-    from vibegrid.payloads import parse_output
-    from vibegrid.rewards.formula import reward
+def reward_function(weights: RewardSpec, scorer: CalibratedScorer | None) -> Callable[..., list[float]]:
+    """The reward as TRL calls it: conversations and their vibes -> rewards; each component's mean is logged.
 
-    if weights.audio > 0:
-        raise InputError("reward.audio", "no audio scorer is registered yet", "set audio to 0")
+    A batch's configs are rendered and scored together; a (vibe, config) that came before is not scored again.
+    """
+    if weights.audio > 0 and scorer is None:
+        raise InputError("reward.audio", f"has weight {weights.audio:g} and no scorer", "name an audio_scorer")
+    studio = Studio(scorer.seconds) if scorer else None
 
-    def total(completions: list[Any], log_metric: Any = None, **_: Any) -> list[float]:
-        parts = [reward(parse_output(completion[0]["content"]), weights) for completion in completions]
+    def reward(completions: list[Any], vibe: list[str], log_metric: Any = None, **_: Any) -> list[float]:
+        parsed = [parse_output(completion[0]["content"]) for completion in completions]
+        audio: list[float | None] = [None] * len(parsed)
+        if scorer is not None and studio is not None and weights.audio > 0:
+            audio = [*scorer.audio_scores(vibe, parsed, studio)]
+        parts = [formula.reward(output, weights, found) for output, found in zip(parsed, audio, strict=True)]
         if log_metric is not None:
-            for part in parts:
-                for name, value in part.items():
-                    if name != "reward" and value is not None:
-                        log_metric(f"reward_{name}", float(value))
-        return [float(part["reward"]) for part in parts]
+            for name in ("format", "schema", "audio", "duplicates"):
+                for part in parts:
+                    log_metric(f"reward_{name}", part[name])
+            if scorer is not None:
+                log_metric("unanswered", float(scorer.failures))
+        return [part["reward"] for part in parts]
 
-    return total
+    return reward

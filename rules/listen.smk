@@ -1,0 +1,26 @@
+# INPUTS   outputs and scores of the systems of one experiment, and a stamp
+# OUTPUTS  results/listen/   a static page: every system's render of a prompt, side by side
+
+
+rule build_listen:
+    input:
+        [path for pair in targets.heard().values() for made in pair for path in targets.outputs(made)],
+        prompts=listen_prompts,
+        stamp=f"{RESULTS}/stamps/listen/listen.json",
+    output:
+        page=[f"{RESULTS}/listen/{name}" for name in ("index.html", "listen.js", "listen.css", "data.js")],
+        audio=directory(f"{RESULTS}/listen/audio"),
+        made=f"{RESULTS}/stamps/listen/listen.made.json",
+    log:
+        f"logs/build_listen/{study.run.scale}.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=lambda wildcards: json.dumps(targets.listen_spec()),
+        systems=[f"{name}={made.folder}={scored.folder}" for name, (made, scored) in targets.heard().items()],
+        out=lambda wildcards, output: os.path.dirname(output.page[0]),
+    message:
+        "Build the listening page"
+    shell:
+        "python scripts/build_listen.py --spec {params.spec:q} --systems {params.systems:q} --prompts {input.prompts:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {params.out:q} --log {log:q}"

@@ -1,0 +1,26 @@
+"""Plot agreement: an agreement analysis in, its figure as PDF and PNG out."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from vibegrid import script
+
+
+def main(options: Namespace) -> None:
+    """Correlations with their intervals, and the points behind them."""
+    from vibegrid.figures.agreement import draw
+    from vibegrid.files import read_csv, read_text, write_text
+
+    rows, points = read_csv(options.comparison), read_csv(options.points)
+    draw(options.spec, rows, points, options.out, options.out.with_suffix(".png"))
+    write_text(options.made, read_text(options.stamp))
+
+
+if __name__ == "__main__":
+    arguments = script.parser(__doc__)
+    arguments.add_argument("--comparison", type=Path, required=True, help="comparison.csv")
+    arguments.add_argument("--points", type=Path, required=True, help="points.csv")
+    arguments.add_argument("--stamp", type=Path, required=True, help="stamp of the figure")
+    arguments.add_argument("--out", type=Path, required=True, help="the PDF; the PNG stands beside it")
+    arguments.add_argument("--made", type=Path, required=True, help="copy of the stamp")
+    script.run(arguments, main)

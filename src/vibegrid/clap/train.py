@@ -1,0 +1,54 @@
+"""Training of mini-CLAP: symmetric contrastive learning on renders and captions.
+
+InfoNCE with a learnt temperature, as CLIP (Radford et al. 2021) and CLAP (Elizalde et al. 2023) have it. Where it
+departs from them:
+
+* A caption of a few phrases is true of many renders. All pairs of a batch of which a caption is true are positives
+  (UniCL, Yang et al. 2022), not only its own: otherwise two slow, dark clips would be pushed apart over "slow, dark".
+* MiniLM is frozen and takes 10 ms a caption, so only `captions.pool` whole captions are embedded, besides every
+  phrase alone. In an epoch a render gets one of the whole captions that are true of it, or fresh phrases, whose
+  embedding is approximated by the mean of the phrases' own.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from vibegrid.clap.bank import load_bank
+from vibegrid.clap.card import make_card
+from vibegrid.clap.fit import fit
+from vibegrid.clap.model import CARD, MiniClap
+from vibegrid.errors import InputError
+from vibegrid.files import write_json
+from vibegrid.folders import whole_folder
+from vibegrid.specs.clap import ClapSpec
+
+log = logging.getLogger(__name__)
+
+
+def train(spec: ClapSpec, *, bank: Path, out: Path) -> dict[str, Any]:
+    """Train a model on a bank; the folder (`model.safetensors`, `config.json`, `card.json`) appears whole.
+
+    Returns:
+        The card.
+
+    Raises:
+        InputError: the bank is broken or not that of the spec.
+    """
+    import torch
+
+    mels, configs = load_bank(bank)
+    if len(configs) != spec.bank.renders:
+        raise InputError(str(bank), f"{len(configs)} renders, the spec has {spec.bank.renders}")
+    cut = len(configs) - spec.bank.held_out
+    torch.set_num_threads(1)
+    torch.manual_seed(spec.seed)
+    model = MiniClap.new(spec.dim)
+    losses = fit(model, spec, mels[:cut], configs[:cut])
+    card = make_card(model, spec, configs[cut:], mels[cut:]) | {"losses": [round(loss, 4) for loss in losses]}
+    with whole_folder(out) as folder:
+        model.save(folder, {"captions": spec.captions.variant})
+        write_json(folder / CARD, card)
+    return card
