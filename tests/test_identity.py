@@ -512,3 +512,11 @@ if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
         sys.exit(f"usage: python tests/test_identity.py {' | '.join(COMMANDS)}")
     COMMANDS[sys.argv[1]]()
+
+
+def test_where_sound_is_off_nothing_of_it_is_made(base_study: Study) -> None:
+    targets = Targets(base_study, set())
+    assert targets.claps() == {} and targets.clap_figure() == [] and targets.heard() == {}
+    made = {path.split("/")[1] for path in targets.identity_files(base_study.selected)}
+    assert not made & {"banks", "claps", "scorers", "effects"}
+    assert not any(base_study.nodes(kind) for kind in ("banks", "claps", "scorers", "effects"))

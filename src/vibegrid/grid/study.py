@@ -210,11 +210,6 @@ class Study:
         """Renders of random configs."""
         return self._node("render_bank", "banks", f"seed-{spec.seed}", dump(spec))
 
-    @property
-    def mini_claps(self) -> list[str]:
-        """Scorers that the workflow trains."""
-        return [name for name, spec in self.scorers.items() if isinstance(spec, MiniClapSpec)]
-
     def clap(self, name: str) -> Node:
         """The trained model of a mini-CLAP."""
         values = dump(self.scorers[name].clap)

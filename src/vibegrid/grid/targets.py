@@ -164,9 +164,8 @@ class Targets:
 
     def claps(self) -> dict[str, Node]:
         """The trained models of the mini-CLAPs that the selected experiments reach, by scorer."""
-        wanted = {node.id: node for node in self.study.nodes("claps").values()}
-        of_scorers = {name: self.study.clap(name) for name in self.study.mini_claps}
-        return {name: node for name, node in of_scorers.items() if node.id in wanted}
+        parents = [node.parents["model"] for node in self.study.nodes("scorers").values() if "model" in node.parents]
+        return {node.slug: node for node in parents if node.kind == "claps"}
 
     def clap_figure(self) -> list[str]:
         """Files of the figure of their cards."""
