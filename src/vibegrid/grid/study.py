@@ -54,6 +54,7 @@ class Study:
         self.code = Code(root, load_vouched(root))
         self._source_digests = SourceDigests(root)
         self._nodes: dict[tuple[str, str], Node] = {}
+        self._scores: dict[str, Node] = {}
         declared = load.load_experiments(root)
         self.selected = load.choose(declared, self.run.experiments)
         resolver = self._resolver()
@@ -380,7 +381,13 @@ class Study:
         return self._node("generate", "generations", slug, values, parents=all_parents, sources=sources, parts=parts)
 
     def score(self, run: SFTSpec | GRPOSpec | SystemSpec) -> Node:
-        """Scores of a system's outputs: a part for each eval set and scorer."""
+        """Scores of a system's outputs: a part for each eval set and scorer. Arms of many experiments share one."""
+        key = _key(run)
+        if key not in self._scores:
+            self._scores[key] = self._score(run)
+        return self._scores[key]
+
+    def _score(self, run: SFTSpec | GRPOSpec | SystemSpec) -> Node:
         generation = self.generation(run)
         reward = self.scale.grpo_spec().reward
         wanted = self._scorers_of_system[_key(run)]
