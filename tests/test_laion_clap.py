@@ -327,8 +327,6 @@ def test_the_wrong_checkpoint_is_one_line(bench: Bench, monkeypatch: pytest.Monk
         load(bench, monkeypatch, path=str(bench.folder / MUSIC))
     with pytest.raises(InputError, match=r"no such LAION-CLAP checkpoint.*630k-audioset-best, music_audioset"):
         load(bench, monkeypatch, checkpoint="630k-fusion-best")
-    with pytest.raises(InputError, match=f"not that of {re.escape(SMALL)}"):
-        load(bench, monkeypatch, path=str(bench.checkpoint), sha256="0" * 64)
 
 
 def test_a_download_is_pinned_and_checked(bench: Bench, monkeypatch: pytest.MonkeyPatch):

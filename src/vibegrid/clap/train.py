@@ -5,6 +5,8 @@ departs from them:
 
 * A caption of a few phrases is true of many renders. All pairs of a batch of which a caption is true are positives
   (UniCL, Yang et al. 2022), not only its own: otherwise two slow, dark clips would be pushed apart over "slow, dark".
+* A second loss takes every phrase alone: within an attribute, a clip is drawn to the phrases that are true of it.
+  Captions alone are too few a step for words such as those of tempo.
 * MiniLM is frozen and takes 10 ms a caption, so only `captions.pool` whole captions are embedded, besides every
   phrase alone. In an epoch a render gets one of the whole captions that are true of it, or fresh phrases, whose
   embedding is approximated by the mean of the phrases' own.

@@ -43,7 +43,7 @@ class ClapSpec(Spec):
     bank: BankSpec = Field(default_factory=BankSpec, description="the renders it is trained on")
     captions: CaptionSpec = Field(default_factory=CaptionSpec, description="the texts it is trained on")
     dim: int = Field(default=64, ge=2, le=1024, description="dimensions of the common space")
-    epochs: int = Field(default=30, ge=1, description="passes over the bank")
+    epochs: int = Field(default=40, ge=1, description="passes over the bank")
     batch_size: int = Field(default=128, ge=2, description="pairs a step")
     learning_rate: float = Field(default=2e-3, gt=0, description="peak, after a short warm-up; falls as a cosine")
     weight_decay: float = Field(default=0.01, ge=0, description="of AdamW")
