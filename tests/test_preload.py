@@ -306,7 +306,8 @@ def test_a_training_has_the_same_bytes_either_way(project: Project) -> None:
         rows = []
         for _ in range(count):
             vibe, answer = documents.payload_chat(documents.snippet(prose.split(), (2, 12), rng), rng)
-            rows.append({"vibe_noisy": vibe, "config_payload": parse_output(answer.removesuffix(END)).payload})
+            payload = parse_output(answer.removesuffix(END)).payload
+            rows.append({"vibe_noisy": vibe, "vibe_original": vibe, "config_payload": payload})
         write_jsonl(folder / f"data/{name}.jsonl", rows)
     (folder / "system.md").write_text("Write a payload.")
     model = {"architecture": "llama", "vocab_size": 1200, "hidden_size": 32, "layers": 1, "heads": 2}

@@ -68,7 +68,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for _ in range(count):
             vibe = documents.snippet(words, (2, 12), rng)
             vibe, answer = documents.payload_chat(vibe, rng)
-            rows.append({"vibe_noisy": vibe, "config_payload": parse_output(answer.removesuffix(END)).payload})
+            payload = parse_output(answer.removesuffix(END)).payload
+            rows.append({"vibe_noisy": vibe, "vibe_original": vibe, "config_payload": payload})
         write_jsonl(folder / f"{name}.jsonl", rows)
     return folder
 

@@ -222,7 +222,7 @@ def test_results_are_pruned_into_the_trash(finished: Path, tmp_path: Path) -> No
 def test_sound_reaches_the_scores_and_the_reward(finished: Path) -> None:
     (baseline,) = (finished / "results/scores").glob("sft-baseline.*/scores.csv")
     rows = list(read_csv(baseline))
-    assert {row["scorer"] for row in rows} == {"payload", "reward", "acoustics", "clap_train", "clap_eval", "judge"}
+    assert {row["scorer"] for row in rows} == {"payload", "reward", "clap_train", "clap_eval", "judge"}
     assert {row["eval_set"] for row in rows if row["scorer"] == "judge"} == {"few"}
     (curve,) = (finished / "results/adapters/grpo").glob("baseline.*/metrics.csv")
     assert {"reward_audio", "reward_format", "reward_schema", "unanswered"} <= set(next(iter(read_csv(curve))))
@@ -251,7 +251,7 @@ def test_a_scorer_of_ones_own_scores_its_part_only(copy: Path) -> None:
 
 def test_the_listening_page_is_built_once(copy: Path) -> None:
     snakemake(copy, "listen")
-    assert (copy / "results/listen/index.html").is_file() and list((copy / "results/listen/audio").glob("*.flac"))
+    assert (copy / "results/listen/index.html").is_file() and (copy / "results/listen/audio").is_dir()
     assert planned(copy, "listen") == {}
     style = copy / "src/vibegrid/figures/style.py"
     style.write_text(style.read_text() + "\nEDITED = 1\n")
