@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from vibegrid.clap import formula
 from vibegrid.clap.bank import config_id, draw_configs, load_bank, render_bank
 from vibegrid.clap.captions import MAIN, draw_caption, heard, load_phrases
-from vibegrid.clap.card import auc, recall_at
+from vibegrid.clap.card import recall_at
 from vibegrid.errors import InputError
 from vibegrid.evals.familiarity import content_words
 from vibegrid.figures.clap import plot_clap
+from vibegrid.ranking import auc
 from vibegrid.schema import FIELDS, is_legal
 from vibegrid.specs.clap import BankSpec, CaptionSpec, ClapSpec
 
@@ -204,8 +205,8 @@ def test_recall_and_auc_by_hand():
     similarities = np.array([[3, 1, 0], [2, 1, 0], [5, 5, 5]])
     assert recall_at(similarities, (1, 2, 3)) == {1: 1 / 3, 2: 2 / 3, 3: 1.0}
     scores, high = np.array([3.0, 1.0, 1.0, 0.0]), np.array([True, True, False, False])
-    assert auc(scores, high, ~high) == (2 + 0.5 + 1) / 4
-    assert auc(scores, high, high & ~high) is None
+    assert auc(scores[high], scores[~high]) == (2 + 0.5 + 1) / 4
+    assert auc(scores[high], scores[high & ~high]) is None
 
 
 def test_the_figure(tmp_path):

@@ -458,7 +458,7 @@ def test_missing_sources_and_prompts_are_named(project: Path) -> None:
     with pytest.raises(InputError, match=r"^mine\.jsonl: no such file"):
         study._source(study.scale.texts.path)
     with pytest.raises(InputError, match=r"^config/prompts/loud\.md: no such prompt"):
-        study._prompt("loud")
+        study.prompt("loud")
 
 
 def test_experiments_are_chosen_by_name(project: Path) -> None:

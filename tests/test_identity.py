@@ -21,8 +21,9 @@ from project import copy_sources
 from vibegrid.errors import InputError
 from vibegrid.grid.code import Code, normalised
 from vibegrid.grid.identity import MAX_SLUG, SourceDigests, digest_of, flatten, safe, slug_of
-from vibegrid.grid.study import LEXICON, VOUCHED, Study, load_vouched
+from vibegrid.grid.study import LEXICON, Study
 from vibegrid.grid.targets import FILES, Targets
+from vibegrid.grid.vouched import VOUCHED, load_vouched
 from vibegrid.systems.registry import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -23,9 +23,10 @@ from vibegrid.evals.parts import EMBEDDINGS, PARTS
 from vibegrid.evals.score import score
 from vibegrid.files import read_csv, write_json, write_jsonl
 from vibegrid.payloads import dumps, parse_output
+from vibegrid.ranking import auc
 from vibegrid.scorers import registry
 from vibegrid.scorers.base import Column, Needs, scored
-from vibegrid.scorers.calibrate import auc, calibrate
+from vibegrid.scorers.calibrate import calibrate
 from vibegrid.scorers.calibrated import LEVELS, CalibratedScorer, load, open_scorer
 from vibegrid.sound.acoustics import FIELD_MEASURE
 from vibegrid.sound.clip import Clip

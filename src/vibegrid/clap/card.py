@@ -11,6 +11,7 @@ import numpy as np
 from vibegrid.clap.captions import MAIN, draw_caption, heard, load_phrases
 from vibegrid.clap.model import MiniClap
 from vibegrid.embeddings import encode
+from vibegrid.ranking import auc
 from vibegrid.specs.clap import ClapSpec
 
 PROBES = "probes"
@@ -72,9 +73,10 @@ def probe(model: MiniClap, attribute: str, configs: Sequence[Mapping[str, Any]],
     is_low = np.array([value in low_labels for value in values])
     is_high = np.array([value in high_labels for value in values])
     low_sims, high_sims = (audio @ model.embed_text(encode(texts)).T for texts in (low, high))
-    aucs = [auc(h - l, is_high, is_low) for h in high_sims.T for l in low_sims.T]
+    aucs = [auc((h - l)[is_high], (h - l)[is_low]) for h in high_sims.T for l in low_sims.T]
     known = [value for value in aucs if value is not None]
-    pooled = auc(high_sims.mean(axis=1) - low_sims.mean(axis=1), is_high, is_low)
+    means = high_sims.mean(axis=1) - low_sims.mean(axis=1)
+    pooled = auc(means[is_high], means[is_low])
     return {
         "auc": round(sum(known) / len(known), 4) if known else None,
         "auc_pooled": None if pooled is None else round(pooled, 4),
@@ -83,11 +85,3 @@ def probe(model: MiniClap, attribute: str, configs: Sequence[Mapping[str, Any]],
         "n_high": int(is_high.sum()),
         "n_low": int(is_low.sum()),
     }
-
-
-def auc(scores: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> float | None:
-    """Probability that a positive's score is over a negative's, ties half (Mann and Whitney); None without a pair."""
-    differences = scores[positive][:, None] - scores[negative][None, :]
-    if differences.size == 0:
-        return None
-    return float(np.mean((differences > 0) + 0.5 * (differences == 0)))

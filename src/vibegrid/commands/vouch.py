@@ -12,7 +12,8 @@ from vibegrid.errors import InputError
 from vibegrid.files import read_json, write_json
 from vibegrid.grid.code import Code
 from vibegrid.grid.load import read_yaml
-from vibegrid.grid.study import VOUCHED, Study
+from vibegrid.grid.study import Study
+from vibegrid.grid.vouched import VOUCHED
 
 
 def vouch_step(root: Path, step: str, *, reason: str, since: str) -> None:

@@ -15,23 +15,20 @@ from vibegrid.grid import load
 from vibegrid.grid.arms import TRAINED, Arm, Experiment, Resolver, dump
 from vibegrid.grid.code import Code
 from vibegrid.grid.identity import Node, SourceDigests, digest_of, safe, slug_of
+from vibegrid.grid.sound import SoundNodes
+from vibegrid.grid.vouched import load_vouched
 from vibegrid.llm.embedded import program
-from vibegrid.scorers.registry import COLUMNS, KINDS
 from vibegrid.specs.agreement import pair_name
-from vibegrid.specs.clap import BankSpec
 from vibegrid.specs.evals import EvalSetSpec
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.metrics import ACOUSTICS, METRIC_NAMES, PAYLOAD, REWARD
 from vibegrid.specs.models import MiniatureSpec
 from vibegrid.specs.reward import RewardSpec
-from vibegrid.specs.scales import SoundSpec
-from vibegrid.specs.scorers import FunctionSpec, JudgeSpec, MiniClapSpec
 from vibegrid.specs.sft import SFTSpec
 from vibegrid.specs.systems import SystemSpec
 from vibegrid.systems.registry import SYSTEMS
 
 LEXICON = "src/vibegrid/llm/data/composer_lexicon.tsv"
-VOUCHED = "config/vouched.json"
 
 
 class Study:
@@ -50,7 +47,7 @@ class Study:
         self.run = load.load_run(config)
         self.scale = load.load_scale(root, self.run)
         self.models = load.load_models(root, self.run.scale)
-        self.scorers = load.load_scorers(root, self.run.scale)
+        self.sound = SoundNodes(self, load.load_scorers(root, self.run.scale))
         self.code = Code(root, load_vouched(root))
         self._source_digests = SourceDigests(root)
         self._nodes: dict[tuple[str, str], Node] = {}
@@ -72,13 +69,9 @@ class Study:
             models=set(self.models),
             eval_sets=self.eval_set_names,
             prompts={path.stem for path in (self.root / "config/prompts/system").glob("*.md")},
-            metrics=set(METRIC_NAMES) | {metric for name in self.scorers for metric in self._metrics_of(name)},
-            scorers=set(self.scorers),
+            metrics=set(METRIC_NAMES) | {metric for name in self.sound.specs for metric in self.sound.metrics(name)},
+            scorers=set(self.sound.specs),
         )
-
-    def _metrics_of(self, scorer: str) -> list[str]:
-        spec = self.scorers[scorer]
-        return [f"{column}{spec.suffix}" for column in COLUMNS[spec.kind]]
 
     @cached_property
     def eval_set_names(self) -> list[str]:
@@ -99,7 +92,7 @@ class Study:
 
     # nodes, in the order of the data ---------------------------------------------------------------------------
 
-    def _node(
+    def node(
         self,
         step: str,
         kind: str,
@@ -111,6 +104,7 @@ class Study:
         named: tuple[str, ...] = (),
         parts: dict[str, str] | None = None,
     ) -> Node:
+        """The node of a step, made once for one identity; `named` are modules that its spec names."""
         identity = parts if parts is not None else self._identity(step, spec, parents, sources, named)
         digest = digest_of(identity)
         node = Node(step, kind, slug, digest, spec, self.scale.results, parents or {}, sources or {}, parts or {})
@@ -145,39 +139,40 @@ class Study:
         spec = dump(self.scale.texts)
         path = spec.pop("path")
         slug = spec["source"] if spec["source"] == "embedded" else safe(Path(path).stem)[:40] or "texts"
-        return self._node("collect_texts", "texts", slug, spec, sources={"texts": path})
+        return self.node("collect_texts", "texts", slug, spec, sources={"texts": path})
 
     @cached_property
     def vibes(self) -> Node:
         spec = self.scale.vibes
-        return self._node(
+        return self.node(
             "extract_vibes",
             "vibes",
             safe(spec.extractor),
-            {**dump(spec), "salt": self._provider_code(spec.extractor)},
+            {**dump(spec), "salt": self.provider_code(spec.extractor)},
             parents={"texts": self.texts},
-            sources={"prompt": self._prompt(spec.prompt)},
+            sources={"prompt": self.prompt(spec.prompt)},
         )
 
     @cached_property
     def labels(self) -> Node:
         spec = self.scale.labels
-        return self._node(
+        return self.node(
             "write_payloads",
             "labels",
             safe(spec.teacher),
-            {**dump(spec), "salt": self._provider_code(spec.teacher)},
+            {**dump(spec), "salt": self.provider_code(spec.teacher)},
             parents={"vibes": self.vibes},
-            sources={"prompt": self._prompt(spec.prompt)},
+            sources={"prompt": self.prompt(spec.prompt)},
         )
 
-    def _prompt(self, name: str) -> str:
+    def prompt(self, name: str) -> str:
+        """Path of a prompt; InputError where there is none of that name."""
         path = f"config/prompts/{name}.md"
         if not (self.root / path).is_file():
             raise InputError(path, "no such prompt", "a prompt is a file of config/prompts")
         return path
 
-    def _provider_code(self, model: str) -> str:
+    def provider_code(self, model: str) -> str:
         """Version of an embedded LLM: its code; empty for a hosted one, whose name is all there is."""
         if not model.startswith("embedded/"):
             return ""
@@ -185,89 +180,27 @@ class Study:
 
     @cached_property
     def embeddings(self) -> Node:
-        return self._node("embed_vibes", "embeddings", "minilm", {}, parents={"vibes": self.vibes})
+        return self.node("embed_vibes", "embeddings", "minilm", {}, parents={"vibes": self.vibes})
 
     @cached_property
     def splits(self) -> Node:
         parents = {"vibes": self.vibes, "labels": self.labels, "embeddings": self.embeddings}
-        return self._node("split_rows", "splits", "splits", dump(self.scale.splits), parents=parents)
+        return self.node("split_rows", "splits", "splits", dump(self.scale.splits), parents=parents)
 
     def dataset(self, spec: SFTSpec) -> Node:
         variant = dump(spec.dataset)
         parents = {"splits": self.splits, "vibes": self.vibes, "embeddings": self.embeddings}
         slug = slug_of(variant, self._baselines["sft"]["dataset"])
-        return self._node("build_dataset", "datasets", slug, variant, parents=parents)
+        return self.node("build_dataset", "datasets", slug, variant, parents=parents)
 
     def model(self, name: str) -> Node:
         spec = self.models[name]
         if isinstance(spec, MiniatureSpec):
             values = dump(spec)
             sources = {"prose": values.pop("prose")}
-            return self._node("pretrain_model", "models", safe(name), values, sources=sources)
+            return self.node("pretrain_model", "models", safe(name), values, sources=sources)
         sources = {"folder": spec.path} if spec.kind == "local" else {}
-        return self._node("fetch_model", "models", safe(name), dump(spec), sources=sources)
-
-    def bank(self, spec: BankSpec) -> Node:
-        """Renders of random configs."""
-        return self._node("render_bank", "banks", f"seed-{spec.seed}", dump(spec))
-
-    def clap(self, name: str) -> Node:
-        """The trained model of a mini-CLAP."""
-        values = dump(self.scorers[name].clap)
-        bank = self.bank(self.scorers[name].clap.bank)
-        return self._node("train_clap", "claps", safe(name), values, parents={"bank": bank})
-
-    def scorer(self, name: str) -> Node:
-        """A scorer with its calibration."""
-        spec = self.scorers[name]
-        parents = {"splits": self.splits}
-        values, sources = dump(spec), {}
-        if isinstance(spec, MiniClapSpec):
-            parents["model"] = self.clap(name)
-            values.pop("clap")  # the model's own
-        if isinstance(spec, JudgeSpec):
-            sources["prompt"] = self._prompt(spec.prompt)
-        if isinstance(spec, FunctionSpec):
-            sources["function"] = self._function_source(name, spec)
-        module, sound = KINDS[spec.kind], self.sound
-        step_spec = {
-            "name": name,
-            "module": module,
-            "scorer": values,
-            "seconds": sound.seconds,
-            "calibration": dump(sound.calibration),
-            "salt": self._provider_code(spec.model) if isinstance(spec, JudgeSpec) else "",
-        }
-        return self._node(
-            "calibrate_scorer", "scorers", safe(name), step_spec, parents=parents, sources=sources, named=(module,)
-        )
-
-    def _function_source(self, name: str, spec: FunctionSpec) -> str:
-        module = spec.function.partition(":")[0].replace(".", "/")
-        for path in (f"{module}.py", f"{module}/__init__.py"):
-            if (self.root / path).is_file():
-                return path
-        raise InputError(
-            f"config/scorers.yaml: {name}", f"no file {module}.py", "the module lies in the project's folder"
-        )
-
-    @property
-    def sound(self) -> SoundSpec:
-        """How this scale renders."""
-        if self.scale.sound is None:
-            raise InputError(f"config/scales/{self.run.scale}.yaml", "a scorer needs renders", "add `sound: {}`")
-        return self.scale.sound
-
-    @cached_property
-    def effects(self) -> Node:
-        """What each label does to the sound."""
-        return self._node("measure_labels", "effects", "effects", {}, parents={"bank": self.bank(self.sound.bank)})
-
-    def _scorer_parents(self, name: str) -> dict[str, Node]:
-        """The scorer and the model that it is loaded with."""
-        node = self.scorer(name)
-        model = {f"scorer_model:{name}": node.parents["model"]} if "model" in node.parents else {}
-        return {f"scorer:{name}": node, **model}
+        return self.node("fetch_model", "models", safe(name), dump(spec), sources=sources)
 
     def _system_prompt(self, name: str) -> dict[str, str]:
         return {"system_prompt": f"config/prompts/system/{name}.md"}
@@ -276,7 +209,7 @@ class Study:
         values = dump(spec)
         if isinstance(spec, SFTSpec):
             parents = {"model": self.model(spec.base_model), "dataset": self.dataset(spec)}
-            return self._node(
+            return self.node(
                 "train_sft",
                 "adapters/sft",
                 slug_of(values, self._baselines["sft"]),
@@ -288,9 +221,9 @@ class Study:
         parents = {"model": self.model(sft.base_model), "dataset": self.dataset(sft), "sft": self.adapter(sft)}
         name, scorers, modules = self._rewarding(spec.reward), {}, ()
         if name is not None:
-            scorers = self._scorer_parents(name)
-            modules = (KINDS[self.scorers[name].kind],)
-        return self._node(
+            scorers = self.sound.parents(name)
+            modules = (self.sound.module(name),)
+        return self.node(
             "train_grpo",
             "adapters/grpo",
             slug_of(values, self._baselines["grpo"]),
@@ -314,7 +247,7 @@ class Study:
             spec = EvalSetSpec(name=name)
             sources = {"lexicon": LEXICON, "prompts": f"config/eval_sets/{name}.jsonl"}
         parents = {"splits": self.splits}
-        return self._node("build_eval_set", "eval_sets", safe(name), dump(spec), parents=parents, sources=sources)
+        return self.node("build_eval_set", "eval_sets", safe(name), dump(spec), parents=parents, sources=sources)
 
     def system(self, run: SFTSpec | GRPOSpec | SystemSpec) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
         """A run as a system: its spec, slug, parents and sources."""
@@ -326,7 +259,7 @@ class Study:
                 return run, slug, {"model": self.model(run.base_model)}, self._system_prompt(run.system_prompt)
             parents = {"dataset": self.dataset(self.scale.sft)} if run.kind.endswith("retrieval") else {}
             if run.kind == "sound_retrieval":
-                parents |= self._scorer_parents(self.scale.evaluation.retrieval_scorer)
+                parents |= self.sound.parents(self.scale.evaluation.retrieval_scorer)
             seed = "" if run.seed in (None, self.scale.seeds.baseline[0]) else f"_seed-{run.seed}"
             return run, f"{run.kind}{seed}", parents, {}
         sft = run if isinstance(run, SFTSpec) else run.sft
@@ -372,13 +305,13 @@ class Study:
         module = SYSTEMS[spec.kind]
         named = (module,)
         if spec.kind == "sound_retrieval":
-            named = (module, KINDS[self.scorers[self.scale.evaluation.retrieval_scorer].kind])
+            named = (module, self.sound.module(self.scale.evaluation.retrieval_scorer))
         system = self._identity("generate", dump(spec), parents, sources, named)
         sets = {name: self.eval_set(name) for name in self._sets_of_system[_key(run)]}
         parts = {name: digest_of({"system": system, "eval_set": node.digest}) for name, node in sets.items()}
         all_parents = {**parents, **{f"eval_set:{name}": node for name, node in sets.items()}}
         values = {"system": dump(spec), "module": module}
-        return self._node("generate", "generations", slug, values, parents=all_parents, sources=sources, parts=parts)
+        return self.node("generate", "generations", slug, values, parents=all_parents, sources=sources, parts=parts)
 
     def score(self, run: SFTSpec | GRPOSpec | SystemSpec) -> Node:
         """Scores of a system's outputs: a part for each eval set and scorer. Arms of many experiments share one."""
@@ -398,11 +331,11 @@ class Study:
         by: dict[str, dict[str, Any]] = {PAYLOAD: {}, REWARD: {"reward": dump(reward)}}
         spec: dict[str, Any] = {"reward": dump(reward), "seconds": None}
         if self.scale.sound is not None:
-            parents["effects"] = self.effects
+            parents["effects"] = self.sound.effects
             spec["seconds"] = self.scale.sound.seconds
-            by[ACOUSTICS] = {"effects": self.effects.digest, "seconds": spec["seconds"]}
+            by[ACOUSTICS] = {"effects": self.sound.effects.digest, "seconds": spec["seconds"]}
         for name in [*audio, *([rewarding] if rewarding else [])]:
-            parents |= self._scorer_parents(name)
+            parents |= self.sound.parents(name)
         always = tuple(by)
         by |= {name: self._by_scorer(name) for name in audio}
         if rewarding:
@@ -413,12 +346,14 @@ class Study:
             for eval_set, part in generation.parts.items()
             for name in (*always, *sorted(wanted[eval_set]))
         }
-        return self._node("score", "scores", generation.slug, spec, parents=parents, parts=parts)
+        return self.node("score", "scores", generation.slug, spec, parents=parents, parts=parts)
 
     def _by_scorer(self, name: str) -> dict[str, Any]:
         """What a part that an audio scorer makes is made of, besides the outputs."""
-        kind = self.scorers[name].kind
-        return {"scorer": self.scorer(name).digest, "code": self.code.digest("score", (KINDS[kind],))}
+        return {
+            "scorer": self.sound.scorer(name).digest,
+            "code": self.code.digest("score", (self.sound.module(name),)),
+        }
 
     @cached_property
     def analyses(self) -> dict[str, Node]:
@@ -531,26 +466,3 @@ class Study:
 
 def _key(run: SFTSpec | GRPOSpec | SystemSpec) -> str:
     return f"{type(run).__name__}:{json.dumps(dump(run), sort_keys=True)}"
-
-
-def load_vouched(root: Path) -> dict[str, dict[str, str]]:
-    """Step to {digest of the edited code: digest that it stands for}, of config/vouched.json."""
-    from vibegrid.files import read_json
-
-    path = root / VOUCHED
-    if not path.exists():
-        return {}
-    entries = read_json(path)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise InputError(VOUCHED, "a list of objects was expected", "`make vouch` writes it")
-    vouched: dict[str, dict[str, str]] = {}
-    for entry in entries:
-        missing = {"step", "edited", "stands_for", "reason"} - set(entry)
-        if missing:
-            raise InputError(VOUCHED, f"an entry lacks {sorted(missing)[0]!r}")
-        known, origin = vouched.setdefault(entry["step"], {}), entry["stands_for"]
-        while origin in known:
-            origin = known[origin]
-        if origin != entry["edited"]:  # else the edit was undone, and the code is what it was
-            known[entry["edited"]] = origin
-    return vouched

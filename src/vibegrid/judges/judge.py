@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from vibegrid.errors import InputError
 from vibegrid.llm.audio_parts import audio_part
 from vibegrid.llm.client import Completion, Request, complete_many
+from vibegrid.llm.validated import validated
 from vibegrid.payloads import load_object
 from vibegrid.texts.markers import marked
 
@@ -134,12 +135,7 @@ def parse_judgement(raw: str) -> tuple[Answer | None, str]:
     value = load_object(raw)
     if value is None:
         return None, "the answer is not one JSON object"
-    try:
-        return Answer.model_validate(value), ""
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return None, f"{place}: {first['msg']}"
+    return validated(Answer, value)
 
 
 def harmonic_mean(a: float, b: float) -> float:

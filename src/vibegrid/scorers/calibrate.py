@@ -17,7 +17,8 @@ from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_json
 from vibegrid.folders import whole_folder
 from vibegrid.payloads import dumps, parse_output
-from vibegrid.scorers.base import Needs, scored
+from vibegrid.ranking import auc
+from vibegrid.scorers.base import Needs, Scorer, scored
 from vibegrid.scorers.calibrated import LEVELS, SCORER_FILE, open_scorer
 from vibegrid.sound.takes import Studio
 from vibegrid.specs.scorers import CalibrationSpec
@@ -49,16 +50,11 @@ def calibrate(spec: Mapping[str, Any], *, splits: Path, model: Path | None, prom
         "random": generate(vibes, seed=sizes.seed),
     }
     needs = Needs(model=model, prompt=prompt, salt=spec["salt"])
-    scorer, studio = open_scorer(spec["module"], spec["scorer"], needs), Studio(spec["seconds"])
-    found: dict[str, list[float]] = {}
-    failures = 0
-    for group, texts in outputs.items():
-        takes = studio.takes([parse_output(text) for text in texts])
-        there = [(vibe, take) for vibe, take in zip(vibes, takes, strict=True) if take is not None]
-        scores = scored(scorer, [vibe for vibe, _ in there], [take for _, take in there])
-        values = [row[scorer.primary] for row in scores]
-        found[group] = [value for value in values if value is not None]
-        failures += len(values) - len(found[group])
+    scorer = open_scorer(spec["module"], spec["scorer"], needs)
+    studio = Studio(spec["seconds"])
+    raw = {group: _raw_scores(scorer, studio, vibes, texts) for group, texts in outputs.items()}
+    found = {group: [value for value in values if value is not None] for group, values in raw.items()}
+    failures = sum(len(raw[group]) - len(found[group]) for group in raw)
     every = np.array([*found["teacher"], *found["random"]])
     if len(every) < len(rows) or np.ptp(every) == 0:
         raise InputError(
@@ -82,7 +78,7 @@ def calibrate(spec: Mapping[str, Any], *, splits: Path, model: Path | None, prom
             "pairs": len(rows),
             "failures": failures,
             **{f"mean_{group}": round(float(np.mean(values)), 6) for group, values in found.items()},
-            "auc_teacher_over_random": round(auc(found["teacher"], found["random"]), 6),
+            "auc_teacher_over_random": _rounded(auc(found["teacher"], found["random"])),
         },
     }
     with whole_folder(out) as draft:
@@ -91,10 +87,16 @@ def calibrate(spec: Mapping[str, Any], *, splits: Path, model: Path | None, prom
     return facts
 
 
-def auc(higher: list[float], lower: list[float]) -> float:
-    """Probability that a value of the first list is above one of the second, ties as half (Mann-Whitney)."""
-    a, b = np.asarray(higher)[:, None], np.asarray(lower)[None, :]
-    return float(np.mean((a > b) + 0.5 * (a == b)))
+def _raw_scores(scorer: Scorer, studio: Studio, vibes: list[str], outputs: list[str]) -> list[float | None]:
+    """The primary column of every output that can be heard; None where the scorer gave no number."""
+    takes = studio.takes([parse_output(output) for output in outputs])
+    there = [(vibe, take) for vibe, take in zip(vibes, takes, strict=True) if take is not None]
+    rows = scored(scorer, [vibe for vibe, _ in there], [take for _, take in there])
+    return [row[scorer.primary] for row in rows]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _pairs(path: Path, sizes: CalibrationSpec) -> list[dict[str, Any]]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vibegrid.scorers.base import Column, Needs
 from vibegrid.sound.takes import Take
 from vibegrid.specs.scorers import JudgeSpec
-
-log = logging.getLogger(__name__)
 
 
 class JudgeScorer:
@@ -40,11 +37,6 @@ class JudgeScorer:
             max_concurrency=self.spec.max_concurrency,
             requests_per_minute=self.spec.requests_per_minute,
         )
-        failed = [one.error for one in judgements if one.error is not None]
-        if failed:
-            log.warning(
-                "%s: %d of %d without an answer, the first: %s", self.spec.model, len(failed), len(vibes), failed[0]
-            )
         return [{name: getattr(one, name) for name in self.columns} for one in judgements]
 
 

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from vibegrid.errors import InputError
-from vibegrid.specs.analyses import NAME
+from vibegrid.specs.analyses import NAME, read_spec
 from vibegrid.specs.base import Spec
 
 PAIR_METRICS = ("spearman", "pearson", "kendall", "within_prompt_spearman", "between_system_spearman")
@@ -96,13 +95,4 @@ def agreement_spec(value: "AgreementSpec | Mapping[str, Any]") -> AgreementSpec:
     Raises:
         InputError: the first key that is wrong, and what was expected.
     """
-    if isinstance(value, AgreementSpec):
-        return value
-    try:
-        return AgreementSpec.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        where = f"analysis of {value.get('experiment', '?')}" if isinstance(value, Mapping) else "analysis"
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"{where}: {key}" if key else where, message) from None
+    return read_spec(AgreementSpec, value)

@@ -1,13 +1,14 @@
 """Spec of an experiment's analysis: which scored systems are its arms, and what they are compared on."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
 from vibegrid.errors import InputError
 from vibegrid.specs.base import Spec
 
+S = TypeVar("S", bound=Spec)
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -76,12 +77,18 @@ def analysis_spec(value: "AnalysisSpec | Mapping[str, Any]") -> AnalysisSpec:
     Raises:
         InputError: the first key that is wrong, and what was expected.
     """
-    if isinstance(value, AnalysisSpec):
+    return read_spec(AnalysisSpec, value)
+
+
+def read_spec(model: type[S], value: S | Mapping[str, Any]) -> S:
+    """A spec of an analysis as it is, or the one that a JSON object describes; InputError for its first problem."""
+    if isinstance(value, model):
         return value
     try:
-        return AnalysisSpec.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         where = f"analysis of {value.get('experiment', '?')}" if isinstance(value, Mapping) else "analysis"
-        raise InputError(f"{where}: {key}" if key else where, first["msg"]) from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{where}: {key}" if key else where, message) from None

@@ -3,8 +3,9 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from vibegrid.llm.validated import validated
 from vibegrid.payloads import load_object
 from vibegrid.vibes.rows import LEVELS
 
@@ -71,12 +72,7 @@ def parse_answer(raw: str) -> tuple[Answer | None, str]:
     value = load_object(raw) or load_object(_between_braces(raw))
     if value is None:
         return None, "the answer is empty" if not raw.strip() else "the answer is not one JSON object"
-    try:
-        return Answer.model_validate(value), ""
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return None, f"{place}: {first['msg']}"
+    return validated(Answer, value)
 
 
 def _between_braces(raw: str) -> str:

@@ -1,0 +1,103 @@
+"""Nodes of the sound: banks of renders, CLAPs, calibrated scorers, and what each label does to the sound."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from vibegrid.errors import InputError
+from vibegrid.grid.arms import dump
+from vibegrid.grid.identity import Node, safe
+from vibegrid.scorers.registry import COLUMNS, KINDS
+from vibegrid.specs.clap import BankSpec
+from vibegrid.specs.scales import SoundSpec
+from vibegrid.specs.scorers import FunctionSpec, JudgeSpec, MiniClapSpec
+
+if TYPE_CHECKING:
+    from vibegrid.grid.study import Study
+
+
+class SoundNodes:
+    """What of a study is about sound.
+
+    Args:
+        study: the study, which makes and keeps the nodes.
+        specs: name of a scorer to its spec at the study's scale.
+    """
+
+    def __init__(self, study: Study, specs: dict[str, Any]) -> None:
+        self.study, self.specs = study, specs
+
+    @property
+    def spec(self) -> SoundSpec:
+        """How the scale renders; InputError where its sound is off."""
+        found = self.study.scale.sound
+        if found is None:
+            raise InputError(f"config/scales/{self.study.run.scale}.yaml", "a scorer needs renders", "add `sound: {}`")
+        return found
+
+    def module(self, name: str) -> str:
+        """The module that loads a scorer."""
+        return KINDS[self.specs[name].kind]
+
+    def metrics(self, name: str) -> list[str]:
+        """Names of a scorer's metrics."""
+        spec = self.specs[name]
+        return [f"{column}{spec.suffix}" for column in COLUMNS[spec.kind]]
+
+    def bank(self, spec: BankSpec) -> Node:
+        """Renders of random configs."""
+        return self.study.node("render_bank", "banks", f"seed-{spec.seed}", dump(spec))
+
+    def clap(self, name: str) -> Node:
+        """The trained model of a mini-CLAP."""
+        spec = self.specs[name].clap
+        parents = {"bank": self.bank(spec.bank)}
+        return self.study.node("train_clap", "claps", safe(name), dump(spec), parents=parents)
+
+    def scorer(self, name: str) -> Node:
+        """A scorer with its calibration."""
+        spec, study, sound = self.specs[name], self.study, self.spec
+        parents = {"splits": study.splits}
+        values, sources, salt = dump(spec), {}, ""
+        if isinstance(spec, MiniClapSpec):
+            parents["model"] = self.clap(name)
+            values.pop("clap")  # the model's own
+        if isinstance(spec, JudgeSpec):
+            sources["prompt"] = study.prompt(spec.prompt)
+            salt = study.provider_code(spec.model)
+        if isinstance(spec, FunctionSpec):
+            sources["function"] = self._function_source(name, spec)
+        step_spec = {
+            "name": name,
+            "module": self.module(name),
+            "scorer": values,
+            "seconds": sound.seconds,
+            "calibration": dump(sound.calibration),
+            "salt": salt,
+        }
+        named = (self.module(name),)
+        return study.node(
+            "calibrate_scorer", "scorers", safe(name), step_spec, parents=parents, sources=sources, named=named
+        )
+
+    def _function_source(self, name: str, spec: FunctionSpec) -> str:
+        module = spec.function.partition(":")[0].replace(".", "/")
+        for path in (f"{module}.py", f"{module}/__init__.py"):
+            if (self.study.root / path).is_file():
+                return path
+        raise InputError(
+            f"config/scorers.yaml: {name}", f"no file {module}.py", "the module lies in the project's folder"
+        )
+
+    def parents(self, name: str) -> dict[str, Node]:
+        """A scorer and the model that it is loaded with, as parents of a node that uses it."""
+        node = self.scorer(name)
+        model = {f"scorer_model:{name}": node.parents["model"]} if "model" in node.parents else {}
+        return {f"scorer:{name}": node, **model}
+
+    @cached_property
+    def effects(self) -> Node:
+        """What each label does to the sound."""
+        parents = {"bank": self.bank(self.spec.bank)}
+        return self.study.node("measure_labels", "effects", "effects", {}, parents=parents)
