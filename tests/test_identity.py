@@ -22,13 +22,14 @@ from vibegrid.errors import InputError
 from vibegrid.grid.code import Code, normalised
 from vibegrid.grid.identity import MAX_SLUG, SourceDigests, digest_of, flatten, safe, slug_of
 from vibegrid.grid.study import LEXICON, Study
-from vibegrid.grid.targets import FILES, Targets
+from vibegrid.grid.targets import FILES, MORE_FILES, Targets
 from vibegrid.grid.vouched import VOUCHED, load_vouched
 from vibegrid.systems.registry import SYSTEMS
 
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "data" / "reached_modules.json"
-KINDS = set(FILES) - {"banks", "claps", "scorers", "effects"}  # sound is off at mini
+KINDS = set(FILES)
+INSTRUMENTS = {"models", "banks", "claps", "effects"}  # made of no vibe
 PREPARED = {"texts", "vibes", "labels", "embeddings", "splits", "datasets"}  # what is made before any training
 EVALUATED = {"generations", "scores", "analyses"}
 ADAPTERS = {"adapters/sft", "adapters/grpo"}
@@ -118,7 +119,8 @@ def test_ids_are_slug_and_digest_and_no_two_nodes_share_a_folder() -> None:
     for node in nodes:
         assert re.fullmatch(r"[a-z0-9._-]+\.[0-9a-f]{12}", node.id)
         assert node.kind in KINDS and node.folder == f"results/{node.kind}/{node.id}"
-        assert set(Targets.outputs(node)) == {f"{node.folder}/{name}" for name in FILES[node.kind]}
+        names = (*FILES[node.kind], *MORE_FILES.get(node.step, ()))
+        assert set(Targets.outputs(node)) == {f"{node.folder}/{name}" for name in names}
 
 
 def test_source_digests_are_of_bytes_and_large_files_are_cached(tmp_path: Path) -> None:
@@ -158,10 +160,10 @@ def test_the_same_study_twice_has_the_same_ids() -> None:
 
 
 CHANGES: list[tuple[dict[str, Any], set[str]]] = [
-    ({"vibes": {"page_words": 90}}, KINDS - {"texts", "models"}),
-    ({"texts": {"limit": 20}}, KINDS - {"models"}),
-    ({"labels": {"candidates": 3}}, KINDS - {"texts", "vibes", "embeddings", "models"}),
-    ({"splits": {"seed": 7}}, KINDS - {"texts", "vibes", "labels", "embeddings", "models"}),
+    ({"vibes": {"page_words": 90}}, KINDS - {"texts"} - INSTRUMENTS),
+    ({"texts": {"limit": 20}}, KINDS - INSTRUMENTS),
+    ({"labels": {"candidates": 3}}, KINDS - {"texts", "vibes", "embeddings"} - INSTRUMENTS),
+    ({"splits": {"seed": 7}}, KINDS - {"texts", "vibes", "labels", "embeddings"} - INSTRUMENTS),
     ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | EVALUATED),
     ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | EVALUATED),
     ({"sft": {"dataset": {"error_rate": 0.2}}}, {"datasets"} | ADAPTERS | EVALUATED),
@@ -170,6 +172,8 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"decoding": {"max_new_tokens": 99}}, EVALUATED),
     ({"evaluation": {"test_rows": 29}}, {"eval_sets"} | EVALUATED),
     ({"evaluation": {"bootstrap": 777}}, {"analyses"}),
+    ({"sound": {"seconds": 5}}, {"scorers", "adapters/grpo"} | EVALUATED),
+    ({"sound": {"bank": {"seed": 9}}}, {"banks", "effects", "scores", "analyses"}),
     ({"compute": "local"}, set()),
     ({"results": "results/elsewhere"}, set()),
 ]
@@ -182,7 +186,7 @@ def test_a_changed_value_changes_what_depends_on_it(overrides: dict[str, Any], e
 
 def test_a_changed_value_that_every_node_depends_on_leaves_none() -> None:
     before, after = ids(study()), ids(study(vibes={"page_words": 90}))
-    for kind in KINDS - {"texts", "models", "generations", "scores"}:
+    for kind in KINDS - {"texts", "generations", "scores"} - INSTRUMENTS:
         assert not before[kind] & after[kind], kind
 
 
@@ -196,6 +200,7 @@ def test_systems_without_a_training_do_not_depend_on_its_values() -> None:
         "random_seed-44",
         "retrieval",
         "rule_based",
+        "sound_retrieval",
     }
 
 
@@ -398,7 +403,7 @@ def test_a_system_prompt_changes_trainings_and_not_datasets(base_study: Study, c
 
 def test_the_prompt_of_an_llm_changes_what_it_wrote(base_study: Study, copy: Path) -> None:
     append(copy / "config/prompts/write_payload.md", "\nBe brief.\n")
-    assert changed(base_study, study(copy)) == KINDS - {"texts", "vibes", "embeddings", "models"}
+    assert changed(base_study, study(copy)) == KINDS - {"texts", "vibes", "embeddings"} - INSTRUMENTS
 
 
 def test_a_new_experiment_leaves_every_adapter(base_study: Study, copy: Path) -> None:
@@ -411,6 +416,20 @@ def test_a_new_experiment_leaves_every_adapter(base_study: Study, copy: Path) ->
     }
     for kind in KINDS:
         assert before[kind] <= after[kind], kind
+
+
+def test_where_sound_is_off_nothing_of_it_is_made(copy: Path) -> None:
+    for path in (copy / "config/experiments").glob("*.yaml"):
+        if path.stem not in ("lora_rank", "grpo_beta"):
+            path.unlink()
+    silent = {"format": 0.2, "schema": 0.3, "audio": 0, "audio_scorer": None}
+    scorers = dict.fromkeys(study().scale.evaluation.scorers, [])
+    found = study(copy, sound=None, evaluation={"scorers": scorers}, grpo={"reward": silent})
+    targets = Targets(found, set())
+    assert targets.claps() == {} and targets.clap_figure() == [] and targets.heard() == {}
+    made = {path.split("/")[1] for path in targets.identity_files(found.selected)}
+    assert "adapters" in made and not made & {"banks", "claps", "scorers", "effects"}
+    assert not any(found.nodes(kind) for kind in ("banks", "claps", "scorers", "effects"))
 
 
 # vouching -------------------------------------------------------------------------------------------------------
@@ -513,11 +532,3 @@ if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
         sys.exit(f"usage: python tests/test_identity.py {' | '.join(COMMANDS)}")
     COMMANDS[sys.argv[1]]()
-
-
-def test_where_sound_is_off_nothing_of_it_is_made(base_study: Study) -> None:
-    targets = Targets(base_study, set())
-    assert targets.claps() == {} and targets.clap_figure() == [] and targets.heard() == {}
-    made = {path.split("/")[1] for path in targets.identity_files(base_study.selected)}
-    assert not made & {"banks", "claps", "scorers", "effects"}
-    assert not any(base_study.nodes(kind) for kind in ("banks", "claps", "scorers", "effects"))

@@ -54,6 +54,9 @@ LANGUAGE_MODEL = (
     "transformers.models.qwen3.modeling_qwen3",
     "torch.utils.serialization.config",
     "common.music_schema",  # of latentscore
+    "latentscore.config",
+    "latentscore.synth",
+    "litellm",  # a judge is heard in every job of scores
     "tabulate",
 )
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from vibegrid.analyses.readings import Reading, Rows
 from vibegrid.specs.analyses import AnalysisSpec
 
-CAVEATS = {"mini": "Scale mini: numbers exercise the workflow."}
+_JUDGE = "the judge is a program that measures the sound."
+CAVEATS = {
+    "mini": f"Scale mini: numbers exercise the workflow; {_JUDGE}",
+    "small": f"Scale small: the teacher is a program; {_JUDGE}",
+}
 ONE_SEED = "With one seed, p compares two adapters, not two settings."
 
 
