@@ -5,6 +5,7 @@
 rule build_listen:
     input:
         [path for pair in targets.heard().values() for made in pair for path in targets.outputs(made)],
+        [path for scorer in targets.listen_scorers() for path in targets.outputs(scorer)],
         prompts=listen_prompts,
         stamp=f"{RESULTS}/stamps/listen/listen.json",
     output:
@@ -18,9 +19,10 @@ rule build_listen:
     params:
         spec=lambda wildcards: json.dumps(targets.listen_spec()),
         systems=[f"{name}={made.folder}={scored.folder}" for name, (made, scored) in targets.heard().items()],
+        scorers=[scorer.folder for scorer in targets.listen_scorers()],
         out=lambda wildcards, output: os.path.dirname(output.page[0]),
     message:
         "Build the listening page"
     shell:
         "python scripts/build_listen.py --spec {params.spec:q} --systems {params.systems:q} --prompts {input.prompts:q}"
-        " --stamp {input.stamp:q} --made {output.made:q} --out {params.out:q} --log {log:q}"
+        " --scorers {params.scorers:q} --stamp {input.stamp:q} --made {output.made:q} --out {params.out:q} --log {log:q}"

@@ -423,7 +423,7 @@ def test_where_sound_is_off_nothing_of_it_is_made(copy: Path) -> None:
         if path.stem not in ("lora_rank", "grpo_beta"):
             path.unlink()
     silent = {"format": 0.2, "schema": 0.3, "audio": 0, "audio_scorer": None}
-    scorers = dict.fromkeys(study().scale.evaluation.scorers, [])
+    scorers: dict[str, list[str]] = {name: [] for name in study().scale.evaluation.scorers}
     found = study(copy, sound=None, evaluation={"scorers": scorers}, grpo={"reward": silent})
     targets = Targets(found, set())
     assert targets.claps() == {} and targets.clap_figure() == [] and targets.heard() == {}

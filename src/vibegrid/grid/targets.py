@@ -152,7 +152,8 @@ class Targets:
         claps = {name: node.digest for name, node in self.claps().items()}
         set_stamp(self.study.root / self.stamp("figures", CLAP_CARD), {"claps": claps, "code": code["plot_clap"]})
         heard = {name: [made.digest for made in nodes] for name, nodes in self.heard().items()}
-        content = {"systems": heard, "spec": self.listen_spec(), "code": code["build_listen"]}
+        scorers = [node.digest for node in self.listen_scorers()]
+        content = {"systems": heard, "scorers": scorers, "spec": self.listen_spec(), "code": code["build_listen"]}
         set_stamp(self.study.root / self.stamp("listen", "listen"), content)
         content = {"tables": tables, "code": self.study.code.digest("collect_tables")}
         behind = [*self.identity_files(self.study.selected), *(self.tables(name)[0] for name in self.study.selected)]
@@ -178,6 +179,13 @@ class Targets:
             return {}
         arms = self.study.experiments[name].arms
         return {arm.name: (self.study.generation(arm.runs[0]), self.study.score(arm.runs[0])) for arm in arms}
+
+    def listen_scorers(self) -> list[Node]:
+        """The audio scorers of the listening page's systems, in the order of their names."""
+        parents = [item for _, scored in self.heard().values() for item in scored.parents.items()]
+        return list(
+            {key: node for key, node in sorted(parents, key=lambda item: item[0]) if key.startswith("scorer:")}.values()
+        )
 
     def listen_spec(self) -> dict[str, Any]:
         """What the listening page is told."""

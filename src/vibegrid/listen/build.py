@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import Field
 
 from vibegrid.errors import InputError
-from vibegrid.evals.metrics import METRICS, expected_labels
+from vibegrid.evals.descriptions import Description, descriptions
+from vibegrid.evals.metrics import expected_labels
 from vibegrid.files import read_jsonl, write_text
 from vibegrid.folders import whole_folder
 from vibegrid.listen.cards import MAX_PROMPT, card, clean, common_labels, labels
@@ -44,6 +45,7 @@ def build(
     *,
     systems: Mapping[str, tuple[Path, Path]],
     prompts: Path,
+    scorers: Sequence[Path] = (),
     out: Path,
 ) -> None:
     """Write the page, its data and its clips to the folder `out`; equal input makes equal bytes.
@@ -52,6 +54,7 @@ def build(
         spec: a ListenSpec.
         systems: display name to (folder of generations, folder of scores), in the order of the cards.
         prompts: prompts.jsonl of the eval set.
+        scorers: folders of the audio scorers, which say what their metrics are.
         out: the folder: index.html, listen.css, listen.js, data.js, audio/*.flac.
 
     Raises:
@@ -60,7 +63,7 @@ def build(
     wanted = ListenSpec.model_validate(spec)
     rows = read_jsonl(prompts, ("id", "prompt"), unique="id")[: wanted.prompts]
     sources = [read_source(name, *folders, wanted.eval_set) for name, folders in systems.items()]
-    metrics = _metrics(wanted, sources)
+    metrics, known = _metrics(wanted, sources), descriptions(scorers)
     with whole_folder(out) as draft:
         clips = Clips(draft, wanted.seconds)
         data = {
@@ -68,7 +71,7 @@ def build(
             "notes": clean(wanted.notes, MAX_PROMPT),
             "seconds": wanted.seconds,
             "fields": list(FIELDS),
-            "metrics": [_metric(name) for name in metrics],
+            "metrics": [_metric(name, known.get(name)) for name in metrics],
             "systems": [{"name": clean(source.name), "kind": clean(source.kind)} for source in sources],
             "prompts": [_prompt(row, metrics, sources, clips) for row in rows],
         }
@@ -98,12 +101,11 @@ def _metrics(wanted: ListenSpec, sources: Sequence[Source]) -> list[str]:
     return list(wanted.metrics)
 
 
-def _metric(name: str) -> dict[str, Any]:
-    """A metric as a card shows it; one that is registered elsewhere has its name only."""
-    metric = METRICS.get(name)
-    if metric is None:
+def _metric(name: str, found: Description | None) -> dict[str, Any]:
+    """A metric as a card shows it; one that nobody describes has its name only."""
+    if found is None:
         return {"name": clean(name), "description": "", "range": None}
-    return {"name": name, "description": f"{metric.description}; {metric.direction} is better", "range": metric.range}
+    return {"name": clean(name), "description": clean(found.text, MAX_PROMPT), "range": found.range}
 
 
 def _prompt(row: Mapping[str, Any], metrics: Sequence[str], sources: Sequence[Source], clips: Clips) -> dict[str, Any]:
