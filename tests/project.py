@@ -54,7 +54,7 @@ EXPERIMENTS = {
         "primary": {"metric": "reward", "eval_set": "test"},
     },
 }
-CLAP = {"epochs": 1, "batch_size": 8}
+CLAP = {"epochs": 1, "text_epochs": 1, "batch_size": 8}
 SCORERS = {
     "clap_train": {
         "mini": {

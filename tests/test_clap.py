@@ -11,18 +11,20 @@ from hypothesis import strategies as st
 
 from vibegrid.clap import formula
 from vibegrid.clap.bank import config_id, draw_configs, load_bank, render_bank
-from vibegrid.clap.captions import MAIN, draw_caption, heard, load_phrases
+from vibegrid.clap.captions import LABELS, MAIN, draw_caption, heard, load_phrases
 from vibegrid.clap.card import recall_at
 from vibegrid.errors import InputError
 from vibegrid.evals.familiarity import content_words
 from vibegrid.figures.clap import plot_clap
 from vibegrid.ranking import auc
 from vibegrid.schema import FIELDS, is_legal
+from vibegrid.sound.clip import Clip
+from vibegrid.sound.render import SAMPLE_RATE
 from vibegrid.specs.clap import BankSpec, CaptionSpec, ClapSpec
 
 FILES = ("captions_train", "captions_eval", "probes")
 BANK = BankSpec(renders=40, held_out=12, seconds=1, seed=3)
-SPEC = ClapSpec(bank=BANK, captions=CaptionSpec(pool=24), epochs=2, batch_size=14, dim=8)
+SPEC = ClapSpec(bank=BANK, captions=CaptionSpec(pool=24), epochs=2, batch_size=14, text_epochs=2)
 
 
 def words(name):
@@ -56,6 +58,7 @@ def test_labels_of_phrases_are_labels_that_can_be_heard():
     for config in draw_configs(BankSpec(renders=600, held_out=2, seed=9)):
         for attribute, label in heard(config).items():
             found.setdefault(attribute, set()).add(label)
+    assert {attribute: set(labels) for attribute, labels in LABELS.items()} == found
     for name in FILES:
         for phrase in load_phrases(name)[0]:
             assert phrase.labels <= found[phrase.attribute], phrase
@@ -125,8 +128,17 @@ def test_a_bank_has_the_same_bytes_twice(bank, tmp_path):
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "2").iterdir()}
     assert sorted(files) == ["configs.jsonl", "measures.csv", "mels.npy"]
     mels, configs = load_bank(bank)
-    assert mels.dtype == np.float16 and mels.shape[0] == len(configs) == 40 and mels.shape[2] == 64
+    assert mels.dtype == np.float16 and mels.shape[0] == len(configs) == 40 and mels.shape[2] == 76
     assert np.isfinite(mels).all()
+
+
+def test_the_chroma_is_that_of_the_chord():
+    time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+    chord = sum(np.sin(2 * np.pi * 440 * 2 ** ((note - 69) / 12) * time) for note in (72, 76, 79))
+    clip = Clip(0.2 * chord)
+    assert set(np.argsort(clip.chroma)[-3:]) == {0, 4, 7}
+    assert np.allclose(clip.chroma, Clip(0.02 * chord).chroma, atol=1e-3)
+    assert clip.clap_frames.shape == (len(clip.log_mel), 76) and not Clip(np.zeros(9000)).chroma.any()
 
 
 def test_a_broken_bank_is_one_line(bank, tmp_path):
@@ -166,18 +178,18 @@ def test_embeddings_do_not_depend_on_the_batch(model):
 
     clap = MiniClap.load(model)
     rng = np.random.default_rng(0)
-    clips = [rng.normal(size=(frames, 64)).astype(np.float32) for frames in (44, 173, 3, 44)]
+    clips = [rng.normal(size=(frames, 76)).astype(np.float32) for frames in (44, 173, 3, 44)]
     together = clap.embed_audio(clips)
-    assert together.shape == (4, 8) and np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    assert together.shape == (4, clap.dim) and np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     for row, clip in zip(together, clips, strict=True):
         assert row.tobytes() == clap.embed_audio([clip])[0].tobytes()
     assert clap.embed_audio(clips[::-1])[::-1].tobytes() == together.tobytes()
     texts = rng.normal(size=(5, 384)).astype(np.float32)
     assert clap.embed_text(texts)[2].tobytes() == clap.embed_text(texts[2:3])[0].tobytes()
-    assert clap.embed_audio([]).shape == (0, 8)
+    assert clap.embed_audio([]).shape == (0, clap.dim)
     pairs = clap.similarity(together, together)
     assert np.allclose(pairs, 1, atol=1e-5) and (clap.score(together, together) <= pairs + 1e-6).all()
-    for frames in (np.zeros((0, 64)), np.zeros((9, 63)), np.full((9, 64), np.nan)):
+    for frames in (np.zeros((0, 76)), np.zeros((9, 64)), np.full((9, 76), np.nan)):
         with pytest.raises(InputError, match="clip 0"):
             clap.embed_audio([frames])
 

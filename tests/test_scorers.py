@@ -63,7 +63,7 @@ def clap(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("clap")
     bank = BankSpec(renders=16, held_out=6, seconds=SECONDS, seed=5)
-    spec = ClapSpec(bank=bank, captions=CaptionSpec(pool=20), epochs=1, batch_size=8)
+    spec = ClapSpec(bank=bank, captions=CaptionSpec(pool=20), epochs=1, text_epochs=1, batch_size=8)
     render_bank(bank, folder / "bank")
     train(spec, bank=folder / "bank", out=folder / "model")
     return folder / "model"

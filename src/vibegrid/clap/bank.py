@@ -1,4 +1,4 @@
-"""The bank of renders that a mini-CLAP learns from: configs, their log-mel frames and acoustic measures.
+"""The bank of renders that a mini-CLAP learns from: configs, their frames and acoustic measures.
 
 Half of the configs are uniform over the schema, half as the embedded composer writes them around seven random
 decisions, since fields go together in teachers' payloads.
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vibegrid.clap.model import COLUMNS
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_csv, write_jsonl
 from vibegrid.folders import whole_folder
@@ -30,7 +31,7 @@ MELS, CONFIGS, MEASURES = "mels.npy", "configs.jsonl", "measures.csv"
 class Bank(NamedTuple):
     """A bank as it is read back."""
 
-    mels: np.ndarray  # float16 (n, frames, 64): natural log of mel power
+    mels: np.ndarray  # float16 (n, frames, 76): `Clip.clap_frames`
     configs: list[dict[str, Any]]
 
 
@@ -65,7 +66,7 @@ def render_bank(spec: BankSpec, out: Path) -> None:
     mels, rows, measures = [], [], []
     for number, config in enumerate(configs, start=1):
         clip = Clip(render(config, spec.seconds))
-        mels.append(clip.log_mel.astype(np.float16))
+        mels.append(clip.clap_frames.astype(np.float16))
         rows.append({"id": config_id(config), "config": config, "problem": clip.problem})
         measures.append({"id": rows[-1]["id"], **{name: f"{value:.6g}" for name, value in clip.measures.items()}})
         if number % 100 == 0:
@@ -87,6 +88,6 @@ def load_bank(folder: Path) -> Bank:
         mels = np.load(folder / MELS)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(str(folder / MELS), f"cannot be read: {error}", "render the bank again") from None
-    if mels.ndim != 3 or len(mels) != len(rows):
+    if mels.ndim != 3 or mels.shape[2] != COLUMNS or len(mels) != len(rows):
         raise InputError(str(folder / MELS), f"shape {mels.shape} where {CONFIGS} has {len(rows)} rows")
     return Bank(mels, [row["config"] for row in rows])

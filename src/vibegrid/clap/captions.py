@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 from vibegrid.errors import InputError
+from vibegrid.schema import FIELDS
 
 TEMPLATE = "template"  # the attribute of rows that hold frames for a whole caption, `{}` in the caption's place
 JOINTS = (", ", ", ", ", ", " and ", " with ", "; ", ". ")
@@ -21,6 +22,15 @@ MAIN_WEIGHT = 2.0  # of the seven in a draw; the other attributes have 1
 
 # density -> which layers the synthesizer plays (latentscore.synth.DENSITY_LAYERS)
 MELODY_FROM, RHYTHM_FROM, TEXTURE_FROM, ACCENT_FROM = 3, 4, 5, 6
+
+KEPT = ("tempo", "brightness", "mode", "space", "density", "grain", "attack", "echo", "bass", "depth")
+LAYERS = ("rhythm", "texture", "accent")  # "none" where the density leaves them out
+# All labels that can be heard, by attribute.
+LABELS: dict[str, tuple[str, ...]] = {
+    **{name: tuple(map(str, FIELDS[name])) for name in (*KEPT, *LAYERS)},
+    "melody": ("absent", "sparse", "medium", "busy"),
+    "register": ("low", "middle", "high"),
+}
 
 
 class Phrase(NamedTuple):
@@ -44,8 +54,7 @@ def heard(config: Mapping[str, Any]) -> dict[str, str]:
     Besides fields: `melody` is absent, sparse or busy, `register` low, middle or high (only with a melody).
     """
     density = int(config["density"])
-    kept = ("tempo", "brightness", "mode", "space", "density", "grain", "attack", "echo", "bass", "depth")
-    labels = {name: str(config[name]) for name in kept}
+    labels = {name: str(config[name]) for name in KEPT}
     labels["rhythm"] = config["rhythm"] if density >= RHYTHM_FROM else "none"
     labels["texture"] = config["texture"] if density >= TEXTURE_FROM else "none"
     labels["accent"] = config["accent"] if density >= ACCENT_FROM else "none"

@@ -21,16 +21,16 @@ FROM_DENSITY = {"rhythm": 4, "texture": 5}
 
 
 def make_card(
-    model: MiniClap, spec: ClapSpec, configs: Sequence[Mapping[str, Any]], mels: np.ndarray
+    model: MiniClap, spec: ClapSpec, configs: Sequence[Mapping[str, Any]], clips: np.ndarray
 ) -> dict[str, Any]:
     """The card's object: `recall` (text to audio) with `chance`, and `probes` by attribute.
 
     Args:
         model: the trained model.
         spec: its spec.
-        configs, mels: the held-out renders.
+        configs, clips: the held-out renders.
     """
-    audio = model.embed_audio(list(mels))
+    audio = model.embed_audio(list(clips))
     text = model.embed_text(encode(held_out_captions(spec, configs)))
     recall = recall_at(text @ audio.T, RANKS)
     return {

@@ -42,7 +42,7 @@ class MiniClapScorer:
 
     def embed_clips(self, clips: Sequence[Clip]) -> np.ndarray:
         """Clips in the common space, float32 (n, dim) of unit norm."""
-        return self.model.embed_audio([clip.log_mel for clip in clips])
+        return self.model.embed_audio([clip.clap_frames for clip in clips])
 
 
 def load(spec: Mapping[str, Any], needs: Needs) -> MiniClapScorer:

@@ -19,6 +19,10 @@ N_MELS = 64
 MEL_LOW, MEL_HIGH = 40.0, 16_000.0  # Hz
 MEL_FLOOR = 1e-4  # of mel power; a full-scale sine reads about 3e5, so 95 dB lie between
 
+N_CHROMA = 12
+CHROMA_LOW, CHROMA_HIGH = 200.0, 4_300.0  # Hz
+CHROMA_WIDTH = 0.5  # semitones, the deviation of a pitch class's bell
+
 SILENT_RMS = 1e-3  # -60 dBFS
 FULL_SCALE = 0.999
 CLIPPED_SHARE = 1e-3  # of all samples: 4 ms of a 4-second clip
@@ -82,6 +86,21 @@ class Clip:
         return np.log(np.maximum(power, np.float32(MEL_FLOOR)))
 
     @cached_property
+    def chroma(self) -> np.ndarray:
+        """How strong each pitch class from C up is over the whole clip: float32 (12,), mean 0, deviation 1.
+
+        Fourth roots of the mean power of the bins, which keep weak notes beside strong ones; zeros for silence.
+        """
+        weights = (self.magnitudes**2).mean(axis=0) ** 0.25 @ chroma_filters(self.sample_rate)
+        weights = weights - weights.mean()
+        return weights / max(float(weights.std()), 1e-6)
+
+    @cached_property
+    def clap_frames(self) -> np.ndarray:
+        """What a mini-CLAP hears: `log_mel`, then `chroma`, the same in each frame; float32 (frames, 76)."""
+        return np.hstack([self.log_mel, np.tile(self.chroma, (len(self.log_mel), 1))])
+
+    @cached_property
     def measures(self) -> dict[str, float]:
         """Acoustic measures by name: see `vibegrid.sound.acoustics.MEASURES`."""
         from vibegrid.sound.acoustics import measure
@@ -107,3 +126,13 @@ def mel_filters(sample_rate: int) -> np.ndarray:
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def chroma_filters(sample_rate: int) -> np.ndarray:
+    """How much of each bin from 200 to 4300 Hz each pitch class takes, a bell over semitones: float32 (1025, 12)."""
+    bins = np.fft.rfftfreq(N_FFT, 1.0 / sample_rate)
+    notes = 12.0 * np.log2(np.maximum(bins, 1.0) / 440.0) + 9.0  # semitones over C
+    away = (notes[:, None] - np.arange(N_CHROMA) + 6.0) % 12.0 - 6.0
+    used = (bins >= CHROMA_LOW) & (bins <= CHROMA_HIGH)
+    return (np.exp(-0.5 * (away / CHROMA_WIDTH) ** 2) * used[:, None]).astype(np.float32)

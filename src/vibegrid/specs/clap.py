@@ -26,9 +26,9 @@ class CaptionSpec(Spec):
     """How captions are put together from phrases, each of which is true of the clip."""
 
     variant: Literal["train", "eval"] = Field(default="train", description="phrases: clap/data/captions_<variant>.tsv")
-    fewest: int = Field(default=2, ge=1, description="phrases a caption at least")
-    most: int = Field(default=6, ge=1, description="phrases a caption at most, each of another attribute")
-    pool: int = Field(default=1500, ge=1, description="whole captions embedded by MiniLM, about 10 ms each")
+    fewest: int = Field(default=5, ge=1, description="phrases a caption at least")
+    most: int = Field(default=9, ge=1, description="phrases a caption at most, each of another attribute")
+    pool: int = Field(default=1100, ge=1, description="whole captions embedded by MiniLM, about 10 ms each")
 
     @model_validator(mode="after")
     def _ordered(self) -> "CaptionSpec":
@@ -42,10 +42,10 @@ class ClapSpec(Spec):
 
     bank: BankSpec = Field(default_factory=BankSpec, description="the renders it is trained on")
     captions: CaptionSpec = Field(default_factory=CaptionSpec, description="the texts it is trained on")
-    dim: int = Field(default=64, ge=2, le=1024, description="dimensions of the common space")
-    epochs: int = Field(default=40, ge=1, description="passes over the bank")
-    batch_size: int = Field(default=128, ge=2, description="pairs a step")
-    learning_rate: float = Field(default=2e-3, gt=0, description="peak, after a short warm-up; falls as a cosine")
-    weight_decay: float = Field(default=0.01, ge=0, description="of AdamW")
+    epochs: int = Field(default=20, ge=1, description="passes of the audio tower over the bank")
+    text_epochs: int = Field(default=40, ge=1, description="passes of the text tower over the bank")
+    batch_size: int = Field(default=32, ge=2, description="clips a step of the audio tower")
+    learning_rate: float = Field(default=3e-3, gt=0, description="peak, after a short warm-up; falls as a cosine")
+    weight_decay: float = Field(default=0.3, ge=0, description="of AdamW")
     temperature: float = Field(default=0.1, gt=0, le=1, description="of the softmax at the start; it is learnt")
     seed: int = Field(default=0, ge=0, description="seed of weights, captions, batches and augmentation")
