@@ -46,7 +46,7 @@ class Texts(NamedTuple):
 def fit(
     model: MiniClap, spec: ClapSpec, clips: np.ndarray, configs: Sequence[Mapping[str, Any]]
 ) -> dict[str, list[float]]:
-    """Train the towers in place on all clips; the mean loss of each epoch, by tower.
+    """Train the towers in place on all clips, and take their centre; the mean loss of each epoch, by tower.
 
     Args:
         model: untrained towers.
@@ -57,7 +57,9 @@ def fit(
     labels = [heard(config) for config in configs]
     generator = np.random.default_rng(spec.seed)
     audio = _fit_audio(model.audio, spec, clips, labels, generator)
-    text = _fit_text(model.text, spec, model.embed_audio(list(clips)), labels, generator)
+    embedded = model.embed_audio(list(clips))
+    text = _fit_text(model.text, spec, embedded, labels, generator)
+    model.centre = embedded.mean(axis=0)
     return {"audio": audio, "text": text}
 
 

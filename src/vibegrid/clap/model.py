@@ -27,17 +27,22 @@ COLUMNS = N_MELS + N_CHROMA
 
 
 class MiniClap:
-    """Two trained towers.
+    """Two trained towers and the common origin of what they say.
+
+    Embeddings are taken from `centre`, the mean of the training clips, and brought to unit norm again: without that,
+    clips of all kinds are near to each other, and a few are near to every text (hubness, Radovanovic et al. 2010).
 
     Args:
         text: the text tower.
         audio: the audio tower.
+        centre: float32 (dim,); nothing is taken off where it is None.
     """
 
     dim = sum(map(len, LABELS.values()))
 
-    def __init__(self, text: TextTower, audio: AudioTower) -> None:
+    def __init__(self, text: TextTower, audio: AudioTower, centre: np.ndarray | None = None) -> None:
         self.text, self.audio = text.eval(), audio.eval()
+        self.centre = np.zeros(self.dim, dtype=np.float32) if centre is None else centre
         self._bad: np.ndarray | None = None
 
     @classmethod
@@ -63,6 +68,7 @@ class MiniClap:
             for name, tower in model._towers().items():
                 part = {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.startswith(name)}
                 tower.load_state_dict(part)
+            model.centre = weights["centre"].numpy().reshape(cls.dim)
         except Exception as error:  # each library has its own exception for a broken file
             line = (str(error).splitlines() or [""])[0]
             raise InputError(str(path), f"cannot be read: {type(error).__name__}: {line}", "train it again") from None
@@ -70,6 +76,7 @@ class MiniClap:
 
     def save(self, folder: Path, config: dict[str, Any]) -> None:
         """Write weights and `config.json`: `dim` and the given values."""
+        import torch
         from safetensors.torch import save_file
 
         weights = {
@@ -77,7 +84,7 @@ class MiniClap:
             for name, tower in self._towers().items()
             for key, value in tower.state_dict().items()
         }
-        save_file(weights, folder / WEIGHTS)
+        save_file({**weights, "centre": torch.from_numpy(self.centre)}, folder / WEIGHTS)
         write_json(folder / CONFIG, {**config, "dim": self.dim})
 
     def _towers(self) -> dict[str, Any]:
@@ -117,7 +124,9 @@ class MiniClap:
         try:
             with torch.inference_mode():
                 for row, batch in zip(out, batches, strict=True):
-                    row[:] = tower(torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32)))[0].numpy()
+                    said = tower(torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32)))[0].numpy()
+                    away = said - self.centre
+                    row[:] = away / max(float(np.linalg.norm(away)), 1e-12)
         finally:
             torch.set_num_threads(threads)
         return out
