@@ -9,32 +9,40 @@ VENV := .venv
 PYTHON ?= python3.11
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
 SCALE ?= mini
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is imported is compiled once and kept: without that, every job would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast plan bench lint format docs prune vouch env clean
+.PHONY: run test test-fast plan bench lint format docs prune vouch env tools clean
 
 run: $(READY)
 	@snakemake results/all_tables.csv figures listen
 
 env: $(READY)
 
-# torch first: a CPU build where pip finds one (`pip install torch==2.13.0`); then everything else, pinned.
+# Everything pinned; torch exactly, as a CPU build where pip finds one.
 # --no-compile: Python compiles what is imported when it is; compiling all of it here takes as long as the rest.
+PIP = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed (make PYTHON=/path/to/python3.11)"; exit 2; }
 	@echo "environment: $(VENV) (a few minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check "$$(grep "^torch==" constraints.txt)"
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(PIP) "$$(grep "^torch==" constraints.txt)" --editable .
 	@touch $@
 
-test: $(READY)
+# What tests and checks need besides.
+$(TOOLS): $(READY)
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+tools: $(TOOLS)
+
+test: $(TOOLS)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-test-fast: $(READY)
+test-fast: $(TOOLS)
 	@$(BIN)/python -m pytest -n 2 -m 'not slow'
 
 plan: $(READY)
@@ -43,10 +51,10 @@ plan: $(READY)
 bench: $(READY)
 	@vibegrid bench
 
-lint: $(READY)
+lint: $(TOOLS)
 	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && snakemake --lint && pyright
 
-format: $(READY)
+format: $(TOOLS)
 	@ruff check --fix --quiet . ; ruff format . && snakefmt Snakefile rules
 
 docs: $(READY)

@@ -4,6 +4,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from vibegrid import script
+from vibegrid.preload import FIGURES
 
 
 def main(options: Namespace) -> None:
@@ -23,4 +24,4 @@ if __name__ == "__main__":
     arguments.add_argument("--stamp", type=Path, required=True, help="stamp of the figure")
     arguments.add_argument("--out", type=Path, required=True, help="the PDF; the PNG stands beside it")
     arguments.add_argument("--made", type=Path, required=True, help="copy of the stamp")
-    script.run(arguments, main)
+    script.run(arguments, main, preload=FIGURES)

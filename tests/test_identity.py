@@ -167,8 +167,8 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | EVALUATED),
     ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | EVALUATED),
     ({"sft": {"dataset": {"error_rate": 0.2}}}, {"datasets"} | ADAPTERS | EVALUATED),
-    ({"grpo": {"beta": 0.08}}, {"adapters/grpo"} | EVALUATED),
-    ({"grpo": {"temperature": 0.7}}, {"adapters/grpo"} | EVALUATED),
+    ({"grpo": {"beta": 0.16}}, {"adapters/grpo"} | EVALUATED),
+    ({"grpo": {"temperature": 0.9}}, {"adapters/grpo"} | EVALUATED),
     ({"decoding": {"max_new_tokens": 99}}, EVALUATED),
     ({"evaluation": {"test_rows": 29}}, {"eval_sets"} | EVALUATED),
     ({"evaluation": {"bootstrap": 777}}, {"analyses"}),
@@ -205,7 +205,7 @@ def test_systems_without_a_training_do_not_depend_on_its_values() -> None:
 
 
 def test_grpo_values_leave_every_evaluation_of_sft() -> None:
-    before, after = study(), study(grpo={"beta": 0.08})
+    before, after = study(), study(grpo={"beta": 0.16})
     lost = ids(before)["generations"] - ids(after)["generations"]
     assert lost and all(identity.startswith("grpo-") for identity in lost)
 

@@ -10,7 +10,7 @@ unit norm, as the model's card says (Reimers and Gurevych 2019).
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,6 +74,24 @@ def encode(texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         out[chosen] = _forward(model.weights, [ids[i] for i in chosen])
     row_of = {text: i for i, text in enumerate(unique)}
     return out[[row_of[text] for text in texts]]
+
+
+_ALONE: dict[str, np.ndarray] = {}
+
+
+def encode_alone(text: str) -> np.ndarray:
+    """The embedding of one text, float32 (384,), which depends on no other; it is made once a process.
+
+    In a batch a text's last digits depend on what it is padded to.
+    """
+    if text not in _ALONE:
+        _ALONE[text] = encode([text])[0]
+    return _ALONE[text].copy()
+
+
+def keep_alone(texts: Iterable[str], embeddings: Iterable[np.ndarray]) -> None:
+    """Let `encode_alone` know embeddings that it made in another process."""
+    _ALONE.update(zip(texts, embeddings, strict=True))
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -59,6 +59,7 @@ LANGUAGE_MODEL = (
     "litellm",  # a judge is heard in every job of scores
     "tabulate",
 )
+FIGURES = ("pydantic", "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_pdf")
 GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 VOLATILE = {"_", "SHLVL", "PWD", "OLDPWD", "PYTEST_CURRENT_TEST"}  # each job has its own, and no import reads them
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from vibegrid.errors import InputError
 from vibegrid.evals.metrics import METRICS
 from vibegrid.files import read_json
-from vibegrid.scorers.calibrated import SCORER_FILE
+from vibegrid.scorers.registry import SCORER_FILE
 
 
 class Description(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from vibegrid.embeddings import encode
+from vibegrid.embeddings import encode_alone
 from vibegrid.errors import InputError
 from vibegrid.evals.familiarity import familiarity, known_words
 from vibegrid.evals.parts import EMBEDDINGS
@@ -81,7 +81,7 @@ def build(spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path,
         "familiarity": dict(Counter(row["familiarity"] for row in rows)),
     }
     write_jsonl(out / "prompts.jsonl", rows)
-    np.save(out / EMBEDDINGS, encode([row["prompt"] for row in rows]))
+    np.save(out / EMBEDDINGS, np.stack([encode_alone(row["prompt"]) for row in rows]))
     write_json(out / "eval_set.json", report)
     log.info("eval set %s: %s", spec.name, report)
     return rows

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from vibegrid.embeddings import keep_alone
 from vibegrid.errors import InputError
 from vibegrid.evals.acoustics import load_effects, sound_metrics
 from vibegrid.evals.generate import OUTPUTS, read_rows
@@ -146,6 +147,7 @@ def _join(name: str, outputs: list[dict[str, Any]], path: Path) -> list[dict[str
     if outputs and {str(row["id"]) for row in outputs} != set(prompts):
         raise InputError(str(path), f"the outputs of {name} are of other prompts", "delete that generations folder")
     embedded = dict(zip(prompts, np.load(path.with_name(EMBEDDINGS)), strict=True))
+    keep_alone((row["prompt"] for row in prompts.values()), embedded.values())
     return [
         {
             **prompts[str(row["id"])],

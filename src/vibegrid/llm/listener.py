@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vibegrid.embeddings import encode
+from vibegrid.embeddings import encode, encode_alone
 from vibegrid.llm.audio_parts import find_audio, parts_of
 from vibegrid.llm.hearing import FEATURES, MIN_SECONDS, QUALITIES, Ear, silence
 from vibegrid.sound.clip import Clip
@@ -181,7 +181,7 @@ def _usual() -> dict[str, tuple[float, float]]:
 def _views(vibe: str) -> Mapping[str, float]:
     """Feature -> where MiniLM puts the vibe between its poles, in (-1, 1)."""
     names, directions = _anchors()
-    raw = directions @ encode([vibe])[0]
+    raw = directions @ encode_alone(vibe)
     usual = _usual()
     return {
         name: math.tanh(SOFT_GAIN * (float(value) - usual[name][0]) / usual[name][1])

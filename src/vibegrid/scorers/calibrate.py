@@ -19,7 +19,8 @@ from vibegrid.folders import whole_folder
 from vibegrid.payloads import dumps, parse_output
 from vibegrid.ranking import auc
 from vibegrid.scorers.base import Needs, Scorer, scored
-from vibegrid.scorers.calibrated import LEVELS, SCORER_FILE, open_scorer
+from vibegrid.scorers.calibrated import LEVELS, open_scorer
+from vibegrid.scorers.registry import SCORER_FILE
 from vibegrid.sound.takes import Studio
 from vibegrid.specs.scorers import CalibrationSpec
 from vibegrid.systems.random_uniform import generate

@@ -18,9 +18,9 @@ from vibegrid.errors import InputError
 from vibegrid.files import read_json
 from vibegrid.payloads import Parsed, dumps
 from vibegrid.scorers.base import Needs, Scorer, scored, worst
+from vibegrid.scorers.registry import SCORER_FILE
 from vibegrid.sound.takes import Studio, Take
 
-SCORER_FILE = "scorer.json"
 LEVELS = 101  # quantiles kept: 0 %, 1 %, ..., 100 %
 UNKNOWN = 0.5  # of a pair whose judge gave no answer: neither reward nor punishment
 

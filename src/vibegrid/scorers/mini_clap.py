@@ -34,10 +34,10 @@ class MiniClapScorer:
         return np.stack([self._embed_vibe(vibe) for vibe in vibes]) if vibes else np.zeros((0, self.model.dim))
 
     def _embed_vibe(self, vibe: str) -> np.ndarray:
-        if vibe not in self._vibes:  # MiniLM's numbers depend on what is in a batch, in the last digits
-            from vibegrid.embeddings import encode
+        if vibe not in self._vibes:
+            from vibegrid.embeddings import encode_alone
 
-            self._vibes[vibe] = self.model.embed_text(encode([vibe]))[0]
+            self._vibes[vibe] = self.model.embed_text(np.array([encode_alone(vibe)]))[0]
         return self._vibes[vibe]
 
     def embed_clips(self, clips: Sequence[Clip]) -> np.ndarray:

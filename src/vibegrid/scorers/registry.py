@@ -4,6 +4,7 @@ A module has `load(spec, needs) -> Scorer` (`vibegrid.scorers.base`) and `COLUMN
 scorers there are stands in config/scorers.yaml.
 """
 
+SCORER_FILE = "scorer.json"  # of a calibrated scorer
 KINDS: dict[str, str] = {
     "mini_clap": "vibegrid.scorers.mini_clap",
     "laion_clap": "vibegrid.scorers.laion_clap",
