@@ -30,7 +30,7 @@ LABELS = {
 }
 CONTROL = "controllability"
 FAMILIARITY = ("seen", "unseen")
-MOST = 4  # readings shown, unless there are more controllability sets
+MOST = 4  # readings shown where there is no controllability set
 MOST_WITH_CONTROL = 6
 
 
@@ -98,6 +98,7 @@ def choose(spec: AnalysisSpec, rows: Rows) -> list[Reading]:
     control = [r for metric in metrics for r in sorted(there) if r.is_control and r.metric == metric]
     rest = [
         Reading("reward", chosen_set),
+        Reading("audio_score", chosen_set),
         Reading("clap_score", chosen_set),
         Reading("teacher_agreement", "test"),
         Reading("final", chosen_set),
@@ -107,4 +108,4 @@ def choose(spec: AnalysisSpec, rows: Rows) -> list[Reading]:
     ]
     shown = control if about_control else control[: MOST_WITH_CONTROL - 1]
     found = [r for r in dict.fromkeys([first, *shown, *rest]) if r == first or r in there]
-    return found[: max(MOST, len({first, *shown}))]
+    return found[: max(MOST_WITH_CONTROL if control else MOST, len({first, *shown}))]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vibegrid.analyses.agreement_captions import MOST_PAIRS, STATISTICS, caption, short_line
 from vibegrid.analyses.observations import ALL
-from vibegrid.analyses.readings import LABELS, Reading, Rows, plain
+from vibegrid.analyses.readings import Reading, Rows, plain
 from vibegrid.figures import style
 from vibegrid.specs.agreement import ALPHA, AgreementSpec, agreement_spec, pair_name
 
@@ -100,7 +100,7 @@ def cloud(points: Sequence[Mapping[str, str]], pair: Pair) -> Cloud:
 
 def score_label(score: str) -> str:
     """A score for people."""
-    return LABELS.get(score, score.replace("_", " "))
+    return Reading(score, "").label
 
 
 def _draw(

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 TITLE = "mini-CLAP: retrieval and free language on held-out renders"
 CAPTION = (
     "Left: share of held-out captions whose own render is among the k nearest; dashes: chance. Right: AUC of phrases "
-    "with no word of any caption, mean over pairs of a high and a low phrase; dashes: chance."
+    "with no word of any caption: filled, mean over pairs of a high and a low phrase; hollow, by the mean of a pole's "
+    "phrases; dashes: chance."
 )
 MARKERS = "os^Dv"
 ROW, BAR = 0.16, 0.8  # of the room of one attribute or of one k
@@ -64,13 +65,15 @@ def _recall(axes: Axes, cards: Mapping[str, Mapping[str, Any]], looks: Mapping[s
 
 
 def _probes(axes: Axes, cards: Mapping[str, Mapping[str, Any]], looks: Mapping[str, dict[str, Any]]) -> None:
-    """A row of dots an attribute, one dot a model."""
+    """A row of dots an attribute; a filled and a hollow one a model."""
     attributes = list(dict.fromkeys(name for card in cards.values() for name in card["probes"]))
     for number, (name, card) in enumerate(cards.items()):
         shift = (number - (len(cards) - 1) / 2) * ROW
-        known = [(place, card["probes"].get(attribute, {}).get("auc")) for place, attribute in enumerate(attributes)]
-        points = [(value, place + shift) for place, value in known if value is not None]
-        axes.plot([x for x, _ in points], [y for _, y in points], linestyle="none", markersize=5, **looks[name])
+        for reading, hollow in (("auc", False), ("auc_pooled", True)):
+            known = [(i, card["probes"].get(attribute, {}).get(reading)) for i, attribute in enumerate(attributes)]
+            points = [(value, place + shift) for place, value in known if value is not None]
+            look = looks[name] | ({"markerfacecolor": "white"} if hollow else {})
+            axes.plot([x for x, _ in points], [y for _, y in points], linestyle="none", markersize=5, **look)
     axes.axvline(0.5, color=style.GREY, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0)
     axes.set_yticks(range(len(attributes)), attributes)
     axes.set_ylim(len(attributes) - 0.5, -0.5)
