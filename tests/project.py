@@ -22,6 +22,7 @@ OVERRIDES = {
     "grpo": {
         "budget": {"unit": "steps", "value": 2},
         "batch_size": 4,
+        "num_generations": 4,
         "max_completion_length": 24,
         "checkpoints": 1,
         "reward": {"audio": 0.5, "audio_scorer": "clap_train"},
