@@ -72,7 +72,7 @@ def _probes(axes: Axes, cards: Mapping[str, Mapping[str, Any]], looks: Mapping[s
         for reading, hollow in (("auc", False), ("auc_pooled", True)):
             known = [(i, card["probes"].get(attribute, {}).get(reading)) for i, attribute in enumerate(attributes)]
             points = [(value, place + shift) for place, value in known if value is not None]
-            look = looks[name] | ({"markerfacecolor": "white"} if hollow else {})
+            look: dict[str, Any] = looks[name] | ({"markerfacecolor": "white"} if hollow else {})
             axes.plot([x for x, _ in points], [y for _, y in points], linestyle="none", markersize=5, **look)
     axes.axvline(0.5, color=style.GREY, linewidth=0.8, linestyle=(0, (3, 2)), zorder=0)
     axes.set_yticks(range(len(attributes)), attributes)
