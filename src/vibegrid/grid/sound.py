@@ -27,6 +27,7 @@ class SoundNodes:
 
     def __init__(self, study: Study, specs: dict[str, Any]) -> None:
         self.study, self.specs = study, specs
+        self._scorers: dict[str, Node] = {}
 
     @property
     def spec(self) -> SoundSpec:
@@ -57,6 +58,11 @@ class SoundNodes:
 
     def scorer(self, name: str) -> Node:
         """A scorer with its calibration."""
+        if name not in self._scorers:
+            self._scorers[name] = self._scorer(name)
+        return self._scorers[name]
+
+    def _scorer(self, name: str) -> Node:
         spec, study, sound = self.specs[name], self.study, self.spec
         parents = {"splits": study.splits}
         values, sources, salt = dump(spec), {}, ""

@@ -51,6 +51,7 @@ class Study:
         self.code = Code(root, load_vouched(root))
         self._source_digests = SourceDigests(root)
         self._nodes: dict[tuple[str, str], Node] = {}
+        self._adapters: dict[str, Node] = {}
         self._scores: dict[str, Node] = {}
         declared = load.load_experiments(root)
         self.selected = load.choose(declared, self.run.experiments)
@@ -206,6 +207,13 @@ class Study:
         return {"system_prompt": f"config/prompts/system/{name}.md"}
 
     def adapter(self, spec: SFTSpec | GRPOSpec) -> Node:
+        """The adapter of a spec; arms of many experiments share one."""
+        key = _key(spec)
+        if key not in self._adapters:
+            self._adapters[key] = self._adapter(spec)
+        return self._adapters[key]
+
+    def _adapter(self, spec: SFTSpec | GRPOSpec) -> Node:
         values = dump(spec)
         if isinstance(spec, SFTSpec):
             parents = {"model": self.model(spec.base_model), "dataset": self.dataset(spec)}
