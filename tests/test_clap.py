@@ -126,10 +126,10 @@ def test_a_bank_has_the_same_bytes_twice(bank, tmp_path):
         render_bank(spec, tmp_path / name)
     files = {path.name: path.read_bytes() for path in (tmp_path / "1").iterdir()}
     assert files == {path.name: path.read_bytes() for path in (tmp_path / "2").iterdir()}
-    assert sorted(files) == ["configs.jsonl", "measures.csv", "mels.npy"]
-    mels, configs = load_bank(bank)
-    assert mels.dtype == np.float16 and mels.shape[0] == len(configs) == 40 and mels.shape[2] == 76
-    assert np.isfinite(mels).all()
+    assert sorted(files) == ["configs.jsonl", "frames.npy", "measures.csv"]
+    frames, configs = load_bank(bank)
+    assert frames.dtype == np.float16 and frames.shape[0] == len(configs) == 40 and frames.shape[2] == 76
+    assert np.isfinite(frames).all()
 
 
 def test_the_chroma_is_that_of_the_chord():
@@ -144,10 +144,10 @@ def test_the_chroma_is_that_of_the_chord():
 def test_a_broken_bank_is_one_line(bank, tmp_path):
     lines = (bank / "configs.jsonl").read_text().splitlines()
     (tmp_path / "configs.jsonl").write_text("\n".join(lines[:5]))
-    (tmp_path / "mels.npy").write_bytes((bank / "mels.npy").read_bytes())
-    with pytest.raises(InputError, match=r"mels.npy: shape .* 5 rows"):
+    (tmp_path / "frames.npy").write_bytes((bank / "frames.npy").read_bytes())
+    with pytest.raises(InputError, match=r"frames.npy: shape .* 5 rows"):
         load_bank(tmp_path)
-    (tmp_path / "mels.npy").write_bytes(b"no array")
+    (tmp_path / "frames.npy").write_bytes(b"no array")
     with pytest.raises(InputError, match="cannot be read"):
         load_bank(tmp_path)
 

@@ -25,13 +25,13 @@ from vibegrid.specs.clap import BankSpec
 
 log = logging.getLogger(__name__)
 
-MELS, CONFIGS, MEASURES = "mels.npy", "configs.jsonl", "measures.csv"
+FRAMES, CONFIGS, MEASURES = "frames.npy", "configs.jsonl", "measures.csv"
 
 
 class Bank(NamedTuple):
     """A bank as it is read back."""
 
-    mels: np.ndarray  # float16 (n, frames, 76): `Clip.clap_frames`
+    frames: np.ndarray  # float16 (n, frames, 76): `Clip.clap_frames`
     configs: list[dict[str, Any]]
 
 
@@ -58,21 +58,21 @@ def _uniform(rng: random.Random) -> dict[str, Any]:
 
 
 def render_bank(spec: BankSpec, out: Path) -> None:
-    """Render and measure every config: `mels.npy`, `configs.jsonl` (`id`, `config`, `problem`), `measures.csv`.
+    """Render and measure every config: `frames.npy`, `configs.jsonl` (`id`, `config`, `problem`), `measures.csv`.
 
     A clip with a problem (silent, clipped) stays: captions are true of it all the same.
     """
     configs = draw_configs(spec)
-    mels, rows, measures = [], [], []
+    frames, rows, measures = [], [], []
     for number, config in enumerate(configs, start=1):
         clip = Clip(render(config, spec.seconds))
-        mels.append(clip.clap_frames.astype(np.float16))
+        frames.append(clip.clap_frames.astype(np.float16))
         rows.append({"id": config_id(config), "config": config, "problem": clip.problem})
         measures.append({"id": rows[-1]["id"], **{name: f"{value:.6g}" for name, value in clip.measures.items()}})
         if number % 100 == 0:
             log.info("%d of %d rendered", number, len(configs))
     with whole_folder(out) as folder:
-        np.save(folder / MELS, np.stack(mels))
+        np.save(folder / FRAMES, np.stack(frames))
         write_jsonl(folder / CONFIGS, rows)
         write_csv(folder / MEASURES, measures, list(measures[0]))
 
@@ -85,9 +85,9 @@ def load_bank(folder: Path) -> Bank:
     """
     rows = read_jsonl(folder / CONFIGS, required=("id", "config"), unique="id")
     try:
-        mels = np.load(folder / MELS)
+        frames = np.load(folder / FRAMES)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(str(folder / MELS), f"cannot be read: {error}", "render the bank again") from None
-    if mels.ndim != 3 or mels.shape[2] != COLUMNS or len(mels) != len(rows):
-        raise InputError(str(folder / MELS), f"shape {mels.shape} where {CONFIGS} has {len(rows)} rows")
-    return Bank(mels, [row["config"] for row in rows])
+        raise InputError(str(folder / FRAMES), f"cannot be read: {error}", "render the bank again") from None
+    if frames.ndim != 3 or frames.shape[2] != COLUMNS or len(frames) != len(rows):
+        raise InputError(str(folder / FRAMES), f"shape {frames.shape} where {CONFIGS} has {len(rows)} rows")
+    return Bank(frames, [row["config"] for row in rows])

@@ -6,6 +6,7 @@ import logging
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,7 +114,7 @@ def _fit_text(
         return loss
 
     weights, sizes = list(tower.parameters()), (spec.text_epochs, min(TEXT_BATCH, len(labels)), len(labels))
-    draw = lambda: _draw(texts, spec, rng)  # noqa: E731
+    draw = partial(_draw, texts, spec, rng)
     return _descend("text", tower, spec, weights, [scale, phrase_scale, label_scale], sizes, generator, draw, loss_of)
 
 

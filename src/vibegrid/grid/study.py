@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import itertools
 import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,13 +11,13 @@ from typing import Any
 
 from vibegrid.errors import InputError
 from vibegrid.grid import load
-from vibegrid.grid.arms import TRAINED, Arm, Experiment, Resolver, dump
+from vibegrid.grid.analyses import agreement, comparison
+from vibegrid.grid.arms import TRAINED, Experiment, Resolver, dump
 from vibegrid.grid.code import Code
 from vibegrid.grid.identity import Node, SourceDigests, digest_of, safe, slug_of
 from vibegrid.grid.sound import SoundNodes
 from vibegrid.grid.vouched import load_vouched
 from vibegrid.llm.embedded import program
-from vibegrid.specs.agreement import pair_name
 from vibegrid.specs.evals import EvalSetSpec
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.metrics import ACOUSTICS, METRIC_NAMES, PAYLOAD, REWARD
@@ -366,100 +365,28 @@ class Study:
     @cached_property
     def analyses(self) -> dict[str, Node]:
         """The comparison of each selected experiment."""
-        return {
-            name: (self._analysis if found.spec.kind == "comparison" else self._agreement)(found)
-            for name, found in self.experiments.items()
-            if name in self.selected
-        }
+        return {name: self._analysis(found) for name, found in self.experiments.items() if name in self.selected}
 
     def _analysis(self, experiment: Experiment) -> Node:
         scores = {arm.name: [self.score(run) for run in arm.runs] for arm in experiment.arms}
-        arms = [self._analysis_arm(arm, [node.id for node in scores[arm.name]]) for arm in experiment.arms]
-        evaluation, axis = self.scale.evaluation, experiment.spec.axis
-        spec = {
+        made = (comparison if experiment.spec.kind == "comparison" else agreement)(experiment, scores)
+        common = {
             "scale": self.run.scale,
             "experiment": experiment.name,
             "title": experiment.spec.title,
             "question": experiment.spec.question,
             "notes": experiment.spec.notes,
-            "reference": experiment.reference,
-            "primary": dump(experiment.spec.primary),
-            "eval_sets": list(experiment.eval_sets),
-            "arms": arms,
-            "axis": {
-                "key": experiment.axis_key,
-                "scale": axis.scale,
-                "label": axis.label or experiment.axis_key,
-                "unit": axis.unit,
-            },
             "decoding": self.scale.decoding.mode,
-            "bootstrap": evaluation.bootstrap,
-            "permutations": evaluation.permutations,
-            "seed": evaluation.seed,
+            "bootstrap": self.scale.evaluation.bootstrap,
+            "permutations": self.scale.evaluation.permutations,
+            "seed": self.scale.evaluation.seed,
         }
-        nodes = {node.id: node for arm in experiment.arms for node in scores[arm.name]}
-        named = {
-            **spec,
-            "arms": [{**arm, "runs": []} for arm in arms],
-            "parts": [
-                [
-                    [part for key, part in node.parts.items() if key.rpartition(":")[0] in experiment.eval_sets]
-                    for node in scores[arm.name]
-                ]
-                for arm in experiment.arms
-            ],
-        }
-        identity = {"spec": named, "code": self.code.digest("compare_arms")}
-        return self._plain("compare_arms", experiment.name, identity, spec, nodes)
-
-    def _agreement(self, experiment: Experiment) -> Node:
-        """Scorers compared over the outputs of an experiment's arms."""
-        scores = {arm.name: [self.score(run) for run in arm.runs] for arm in experiment.arms}
-        evaluation, wanted = self.scale.evaluation, experiment.spec
-        pairs = [*wanted.pairs, *itertools.combinations(experiment.scores, 2)]
-        spec = {
-            "scale": self.run.scale,
-            "experiment": experiment.name,
-            "title": wanted.title,
-            "question": wanted.question,
-            "notes": wanted.notes,
-            "eval_set": wanted.primary.eval_set,
-            "pairs": [list(pair) for pair in wanted.pairs],
-            "scores": list(experiment.scores),
-            "raters": {"all judges": list(experiment.scores)} if len(experiment.scores) > 1 else {},
-            "runs": {name: [node.id for node in nodes] for name, nodes in scores.items()},
-            "primary": {"metric": wanted.primary.metric, "arm": pair_name(*pairs[0])},
-            "decoding": self.scale.decoding.mode,
-            "bootstrap": evaluation.bootstrap,
-            "permutations": evaluation.permutations,
-            "seed": evaluation.seed,
-        }
-        nodes = {node.id: node for found in scores.values() for node in found}
-        parts = {
-            name: [
-                [part for key, part in node.parts.items() if key.rpartition(":")[0] == wanted.primary.eval_set]
-                for node in found
-            ]
-            for name, found in scores.items()
-        }
-        identity = {"spec": {**spec, "runs": parts}, "code": self.code.digest("measure_agreement")}
-        return self._plain("measure_agreement", experiment.name, identity, spec, nodes)
-
-    def _plain(
-        self, step: str, name: str, identity: dict[str, Any], spec: dict[str, Any], nodes: dict[str, Node]
-    ) -> Node:
-        node = Node(step, "analyses", name, digest_of(identity), spec, self.scale.results, nodes)
+        identity = {"spec": {**common, **made.named}, "code": self.code.digest(made.step)}
+        parents = {node.id: node for nodes in scores.values() for node in nodes}
+        spec = {**common, **made.spec}
+        node = Node(made.step, "analyses", experiment.name, digest_of(identity), spec, self.scale.results, parents)
         self._nodes[("analyses", node.id)] = node
         return node
-
-    def _analysis_arm(self, arm: Arm, runs: list[str]) -> dict[str, Any]:
-        return {
-            "arm": arm.name,
-            "system": arm.stage,
-            "value": arm.value if isinstance(arm.value, int | float | str | None) else str(arm.value),
-            "expect": arm.expect,
-            "runs": runs,
-        }
 
     def adapters_of(self, experiment: Experiment) -> dict[str, list[Node]]:
         """Arm to the adapters of its replicates; arms without a training, and analyses of scorers, are left out."""

@@ -44,7 +44,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "models": ("model.safetensors", "config.json", "tokenizer.json", "model_card.json"),
     "adapters/sft": ADAPTER,
     "adapters/grpo": ADAPTER,
-    "banks": ("mels.npy", "measures.csv", "configs.jsonl"),
+    "banks": ("frames.npy", "measures.csv", "configs.jsonl"),
     "claps": ("model.safetensors", "config.json", "card.json"),
     "scorers": ("scorer.json",),
     "effects": ("effects.json",),
