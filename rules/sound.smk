@@ -1,5 +1,5 @@
 # INPUTS   the scale's sound and config/scorers.yaml; training rows, for the calibration
-# OUTPUTS  results/banks/{bank}/       renders of random configs: log-mel spectra, acoustic measures
+# OUTPUTS  results/banks/{bank}/       renders of random configs: log-mel and chroma frames, acoustic measures
 #          results/claps/{clap}/       mini-CLAP, trained on a bank, with its card
 #          results/scorers/{scorer}/   a scorer with its calibration to [0, 1]
 #          results/effects/{effects}/  what each label does to the sound
