@@ -48,12 +48,13 @@ def seed_of(config: Mapping[str, Any]) -> int:
     return _seed(repair(config))
 
 
-def render(config: Mapping[str, Any], seconds: float) -> np.ndarray:
+def render(config: Mapping[str, Any], seconds: float, seed: int | None = None) -> np.ndarray:
     """The sound of a config: float32 mono (round(seconds * SAMPLE_RATE),), peak 0.85; never raises for bad labels.
 
     Args:
         config: labels by field; what is illegal or missing is replaced as `repair` says.
         seconds: length of the clip, over 0.
+        seed: in [0, 2**64), for another take of the same config; None: the config's own, `seed_of`.
 
     Raises:
         InputError: `seconds` is not a positive, finite number.
@@ -65,7 +66,7 @@ def render(config: Mapping[str, Any], seconds: float) -> np.ndarray:
 
     _keep_memory()
     labels = repair(config)
-    seed = _seed(labels)
+    seed = _seed(labels) if seed is None else seed
     parameters = MusicConfigPrompt.model_validate(labels).to_config().to_internal()
     with _GLOBAL_GENERATOR:
         state = np.random.get_state()
