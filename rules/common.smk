@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from vibegrid.errors import InputError
 from vibegrid.grid.study import Study
 from vibegrid.grid.environment import use_this_python
-from vibegrid.grid.targets import CLAP_CARD, FILES, MORE_FILES, Targets, reserved_names
+from vibegrid.grid.kinds import KINDS, files_of
+from vibegrid.grid.targets import CLAP_CARD, FILES, Targets, reserved_names
 
 use_this_python()
 
@@ -48,7 +49,7 @@ def ids(kind):
 
 def files(kind, wildcard, step=""):
     """Declared files of a kind, and those of a step beside them, with the wildcard for the node's id."""
-    return [f"{RESULTS}/{kind}/{{{wildcard}}}/{name}" for name in (*FILES[kind], *MORE_FILES.get(step, ()))]
+    return [f"{RESULTS}/{kind}/{{{wildcard}}}/{name}" for name in (*FILES[kind], *files_of(step))]
 
 
 def node(kind, wildcards):
@@ -153,9 +154,10 @@ def named_parents(kind, wildcards, role):
     return [(name, parent.folder) for name, parent in found.items()]
 
 
-def selected(kind):
-    """Closed wildcard: the selected experiments of a kind."""
-    return "|".join(name for name in study.selected if study.experiments[name].spec.kind == kind) or "none"
+def made_by(role, step):
+    """Closed wildcard: the selected experiments whose kind has this step in a role (measure, tabulate, plot)."""
+    kinds = {name: KINDS[study.experiments[name].spec.kind] for name in study.selected}
+    return "|".join(name for name, kind in kinds.items() if getattr(kind, role) == step) or "none"
 
 
 def ids_of_step(step, kind="models"):
@@ -180,7 +182,7 @@ def analysis_file(name):
 
 def listen_prompts(wildcards):
     """Input function: the prompts of the listening page."""
-    return study.eval_set(study.scale.listen.eval_set).file("prompts.jsonl")
+    return study.evaluations.eval_set(study.scale.listen.eval_set).file("prompts.jsonl")
 
 
 def metrics_files(wildcards):
@@ -207,5 +209,5 @@ wildcard_constraints:
     generation=ids("generations"),
     score=ids("scores"),
     analysis=ids("analyses"),
-    experiment=selected("comparison"),
-    agreement=selected("agreement"),
+    experiment=made_by("plot", "plot"),
+    agreement=made_by("plot", "plot_agreement"),

@@ -40,6 +40,27 @@ rule tabulate_agreement:
         " --stamp {input.stamp:q} --made {output.made:q} --out {output.tables[0]:q} --log {log:q}"
 
 
+rule tabulate_measures:
+    input:
+        comparison=analysis_file("comparison.csv"),
+        spec=analysis_file("spec.json"),
+        stamp=f"{RESULTS}/stamps/tables/{{measures}}.json",
+    output:
+        tables=multiext(f"{RESULTS}/tables/{{measures}}", ".csv", ".md", ".tex"),
+        made=f"{RESULTS}/stamps/tables/{{measures}}.made.json",
+    log:
+        f"logs/tabulate_measures/{study.run.scale}/{{measures}}.log",
+    wildcard_constraints:
+        measures=made_by("tabulate", "tabulate_measures"),
+    conda:
+        "../envs/workflow.yaml"
+    message:
+        "Tabulate measures: {wildcards.measures}"
+    shell:
+        "python scripts/tabulate_measures.py --comparison {input.comparison:q} --spec @{input.spec:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {output.tables[0]:q} --log {log:q}"
+
+
 rule collect_tables:
     input:
         identities=targets.identity_files(study.selected),

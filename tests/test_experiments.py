@@ -324,7 +324,7 @@ EXPERIMENT_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"sweep": None, "arms": {"a": {"stage": "random", "set": {"seed": 1}}}}, r"a: random has no keys to set"),
     ({"sweep": None, "arms": {"a": {"expect": "luck"}}}, r"rank\.yaml: arms\.a\.expect: .*'ok' or 'failed'"),
     ({"sweep": None, "arms": {"a": {"replicates": [{"sed": 1}]}}}, r"rank\.yaml: a: sed: unknown key"),
-    ({"kind": "analysis"}, r"rank\.yaml: kind: Input should be 'comparison'"),
+    ({"kind": "analysis"}, r"rank\.yaml: kind: no kind 'analysis'; kinds: comparison, agreement"),
 ]
 
 

@@ -20,9 +20,11 @@ from project import copy_sources
 
 from vibegrid.errors import InputError
 from vibegrid.grid.code import Code, normalised
+from vibegrid.grid.evaluations import LEXICON
 from vibegrid.grid.identity import MAX_SLUG, SourceDigests, digest_of, flatten, safe, slug_of
-from vibegrid.grid.study import LEXICON, Study
-from vibegrid.grid.targets import FILES, MORE_FILES, Targets
+from vibegrid.grid.kinds import files_of
+from vibegrid.grid.study import Study
+from vibegrid.grid.targets import FILES, Targets
 from vibegrid.grid.vouched import VOUCHED, load_vouched
 from vibegrid.systems.registry import SYSTEMS
 
@@ -119,7 +121,7 @@ def test_ids_are_slug_and_digest_and_no_two_nodes_share_a_folder() -> None:
     for node in nodes:
         assert re.fullmatch(r"[a-z0-9._-]+\.[0-9a-f]{12}", node.id)
         assert node.kind in KINDS and node.folder == f"results/{node.kind}/{node.id}"
-        names = (*FILES[node.kind], *MORE_FILES.get(node.step, ()))
+        names = (*FILES[node.kind], *files_of(node.step))
         assert set(Targets.outputs(node)) == {f"{node.folder}/{name}" for name in names}
 
 
@@ -215,7 +217,7 @@ def test_texts_are_their_bytes_not_their_path(tmp_path: Path) -> None:
     nodes = []
     for name in ("a.jsonl", "b.jsonl", "c.jsonl"):
         (tmp_path / name).write_bytes(rows if name != "c.jsonl" else rows.replace(b"the", b"teh", 1))
-        nodes.append(Study(ROOT, {"scale": "mini", "texts": str(tmp_path / name)}).texts)
+        nodes.append(Study(ROOT, {"scale": "mini", "texts": str(tmp_path / name)}).data.texts)
     assert nodes[0].digest == nodes[1].digest != nodes[2].digest
     assert [node.slug for node in nodes] == ["a", "b", "c"]
 
@@ -351,9 +353,9 @@ def test_the_lexicon_is_the_teacher_and_not_the_extractor(base_study: Study, cop
     first, *rest = path.read_text().splitlines()
     path.write_text("\n".join([first, *rest[1:]]) + "\n")
     after = study(copy)
-    assert after.vibes.id == base_study.vibes.id and after.embeddings.id == base_study.embeddings.id
-    assert after.labels.id != base_study.labels.id
-    assert after.labels.spec["salt"] != base_study.labels.spec["salt"]
+    assert after.data.vibes.id == base_study.data.vibes.id and after.data.embeddings.id == base_study.data.embeddings.id
+    assert after.data.labels.id != base_study.data.labels.id
+    assert after.data.labels.spec["salt"] != base_study.data.labels.spec["salt"]
     assert changed(base_study, after) >= {"labels", "splits", "datasets", "eval_sets"} | ADAPTERS | EVALUATED
     assert "models" not in changed(base_study, after)
 

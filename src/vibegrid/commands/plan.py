@@ -51,7 +51,8 @@ def _experiments(study: Study, targets: Targets) -> Table:
             users.setdefault(identity, set()).add(name)
     for name in study.selected:
         experiment, adapters = study.experiments[name], per_experiment[name]
-        scores = {study.score(run).id: study.score(run) for arm in experiment.arms for run in arm.runs}
+        scored = [study.evaluations.score(run) for arm in experiment.arms for run in arm.runs]
+        scores = {node.id: node for node in scored}
         table.add_row(
             name,
             str(len(experiment.arms)),

@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vibegrid.grid.arms import Arm, Experiment, dump
 from vibegrid.grid.identity import Node
 from vibegrid.specs.agreement import pair_name
 
-Scores = Mapping[str, Sequence[Node]]  # arm to the scores of its replicates
+if TYPE_CHECKING:
+    from vibegrid.grid.study import Study
 
 
 class Analysis(NamedTuple):
-    """A step, its spec, and the spec as its identity has it: the parts of scores it reads in place of their names."""
+    """What the analysis of an experiment is made of; `grid/kinds.py` says which function here makes it.
 
-    step: str
+    Attributes:
+        spec: what its step is told.
+        named: the spec as its identity has it: what it reads by content, in place of names of folders.
+        parents: role to node; their files are the inputs of its step.
+        modules: modules that the spec names, whose code is part of the identity.
+    """
+
     spec: dict[str, Any]
     named: dict[str, Any]
+    parents: dict[str, Node]
+    modules: tuple[str, ...] = ()
 
 
-def comparison(experiment: Experiment, scores: Scores) -> Analysis:
+def comparison(study: Study, experiment: Experiment) -> Analysis:
     """Arms against their reference."""
+    scores = _scores(study, experiment)
     arms = [_arm(arm, [node.id for node in scores[arm.name]]) for arm in experiment.arms]
     axis = experiment.spec.axis
     spec = {
@@ -38,11 +48,13 @@ def comparison(experiment: Experiment, scores: Scores) -> Analysis:
         },
     }
     parts = [_parts(scores[arm.name], experiment.eval_sets) for arm in experiment.arms]
-    return Analysis("compare_arms", spec, {**spec, "arms": [{**arm, "runs": []} for arm in arms], "parts": parts})
+    named = {**spec, "arms": [{**arm, "runs": []} for arm in arms], "parts": parts}
+    return Analysis(spec, named, _parents(scores))
 
 
-def agreement(experiment: Experiment, scores: Scores) -> Analysis:
+def agreement(study: Study, experiment: Experiment) -> Analysis:
     """Scorers against each other, over the outputs of the arms."""
+    scores = _scores(study, experiment)
     wanted, compared = experiment.spec, list(experiment.scores)
     pairs = [*wanted.pairs, *itertools.combinations(compared, 2)]
     spec = {
@@ -54,7 +66,16 @@ def agreement(experiment: Experiment, scores: Scores) -> Analysis:
         "primary": {"metric": wanted.primary.metric, "arm": pair_name(*pairs[0])},
     }
     parts = {name: _parts(nodes, [wanted.primary.eval_set]) for name, nodes in scores.items()}
-    return Analysis("measure_agreement", spec, {**spec, "runs": parts})
+    return Analysis(spec, {**spec, "runs": parts}, _parents(scores))
+
+
+def _scores(study: Study, experiment: Experiment) -> dict[str, list[Node]]:
+    """Arm to the scores of its replicates."""
+    return {arm.name: [study.evaluations.score(run) for run in arm.runs] for arm in experiment.arms}
+
+
+def _parents(scores: dict[str, list[Node]]) -> dict[str, Node]:
+    return {node.id: node for nodes in scores.values() for node in nodes}
 
 
 def _parts(nodes: Sequence[Node], eval_sets: Sequence[str]) -> list[list[str]]:

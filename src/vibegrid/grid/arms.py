@@ -5,14 +5,15 @@ from __future__ import annotations
 import fnmatch
 import itertools
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any
 
 from pydantic import ValidationError
 
 from vibegrid.errors import InputError
 from vibegrid.grid.identity import flatten
-from vibegrid.grid.load import from_validation
-from vibegrid.specs.agreement import PAIR_METRICS
+from vibegrid.grid.kinds import KINDS
+from vibegrid.grid.load import from_validation, parse
 from vibegrid.specs.experiments import ArmSpec, ExperimentSpec, GridSpec, Stage
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.scales import ScaleSpec
@@ -56,6 +57,7 @@ class Experiment:
     axis_key: str
     scorers: dict[str, tuple[str, ...]]
     scores: tuple[str, ...]
+    settings: Any  # the model that its kind names, or None
 
 
 class Resolver:
@@ -99,6 +101,7 @@ class Resolver:
         if spec.include_baseline and not any(arm.is_baseline for arm in arms):
             arms.append(self._arm(where, spec, "baseline", ArmSpec(stage=spec.stage), None))
         self._check_names(where, arms)
+        settings = self._settings(where, spec, grid)
         eval_sets = self._sets(where, spec)
         self._check_primary(where, spec, eval_sets)
         self._check_scorers(where, grid)
@@ -107,7 +110,9 @@ class Resolver:
         keys = list(grid.sweep) or sorted({key for arm in grid.arms.values() for key in arm.set})
         axis_key = keys[0] if len(keys) == 1 else "arm"
         reference = self._reference(where, spec, arms) if spec.kind == "comparison" else ""
-        return Experiment(name, spec, tuple(arms), reference, eval_sets, axis_key, dict(grid.scorers), grid.scores)
+        return Experiment(
+            name, spec, tuple(arms), reference, eval_sets, axis_key, dict(grid.scorers), grid.scores, settings
+        )
 
     def _grid(self, spec: ExperimentSpec) -> GridSpec:
         over: GridSpec | None = getattr(spec, self.scale_name, None)
@@ -120,7 +125,14 @@ class Resolver:
             set={**spec.set, **over.set},
             scorers={**spec.scorers, **over.scorers},
             scores=over.scores or spec.scores,
+            settings={**spec.settings, **over.settings},
         )
+
+    @staticmethod
+    def _settings(where: str, spec: ExperimentSpec, grid: GridSpec) -> Any:
+        """The kind's settings, checked; None for a kind that takes none."""
+        name = KINDS[spec.kind].settings
+        return parse(resolve_name(name), grid.settings, f"{where}: settings") if name else None
 
     def _sweep(self, where: str, spec: ExperimentSpec, grid: GridSpec) -> list[Arm]:
         arms = []
@@ -215,12 +227,15 @@ class Resolver:
         return tuple(names)
 
     def _check_primary(self, where: str, spec: ExperimentSpec, eval_sets: tuple[str, ...]) -> None:
-        if spec.kind == "comparison":
+        metrics = KINDS[spec.kind].metrics
+        if not metrics:
             self._check_metric(f"{where}: primary.metric", spec.primary.metric)
-        elif spec.primary.metric not in PAIR_METRICS:
+        elif spec.primary.metric not in metrics:
             raise InputError(
-                f"{where}: primary.metric", f"no correlation {spec.primary.metric!r}", ", ".join(PAIR_METRICS)
+                f"{where}: primary.metric", f"no {spec.primary.metric!r} in {spec.kind}", ", ".join(metrics)
             )
+        if not KINDS[spec.kind].armed and not spec.primary.eval_set:
+            return
         if spec.primary.eval_set not in eval_sets:
             raise InputError(
                 f"{where}: primary.eval_set",

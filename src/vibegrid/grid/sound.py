@@ -64,7 +64,7 @@ class SoundNodes:
 
     def _scorer(self, name: str) -> Node:
         spec, study, sound = self.specs[name], self.study, self.spec
-        parents = {"splits": study.splits}
+        parents = {"splits": study.data.splits}
         values, sources, salt = dump(spec), {}, ""
         if isinstance(spec, MiniClapSpec):
             parents["model"] = self.clap(name)

@@ -9,6 +9,7 @@ from typing import Any
 from vibegrid.errors import InputError
 from vibegrid.grid.arms import Experiment
 from vibegrid.grid.identity import Node, canonical
+from vibegrid.grid.kinds import KINDS, files_of, steps
 from vibegrid.grid.stamps import set_stamp
 from vibegrid.grid.study import Study
 from vibegrid.specs.systems import SystemSpec
@@ -22,16 +23,7 @@ ADAPTER = (
     "versions.json",
 )
 # Steps behind plain names.
-PLAIN_STEPS = (
-    "tabulate",
-    "tabulate_agreement",
-    "plot",
-    "plot_agreement",
-    "plot_training",
-    "plot_clap",
-    "list_arms",
-    "build_listen",
-)
+PLAIN_STEPS = (*steps("tabulate"), *steps("plot"), "plot_training", "plot_clap", "list_arms", "build_listen")
 CLAP_CARD = "clap_card"  # the figure of the mini-CLAPs
 # The declared files of a node, by kind.
 FILES: dict[str, tuple[str, ...]] = {
@@ -54,8 +46,6 @@ FILES: dict[str, tuple[str, ...]] = {
     "analyses": ("comparison.csv", "spec.json"),
 }
 
-MORE_FILES = {"measure_agreement": ("points.csv",)}  # of a step, beside those of its kind
-
 
 class Targets:
     """Targets of a study's selected experiments.
@@ -76,7 +66,7 @@ class Targets:
     @staticmethod
     def outputs(node: Node) -> list[str]:
         """Declared files of a node."""
-        return [node.file(name) for name in (*FILES[node.kind], *MORE_FILES.get(node.step, ()))]
+        return [node.file(name) for name in (*FILES[node.kind], *files_of(node.step))]
 
     @staticmethod
     def spec(node: Node) -> str:
@@ -137,11 +127,11 @@ class Targets:
         for name in self.study.selected:
             experiment = self.study.experiments[name]
             analysis = self.study.analyses[name].digest
-            agrees = experiment.spec.kind == "agreement"
-            tables[name] = {"analysis": analysis, "code": code["tabulate_agreement" if agrees else "tabulate"]}
+            kind = KINDS[experiment.spec.kind]
+            tables[name] = {"analysis": analysis, "code": code[kind.tabulate]}
             contents = {
                 "tables": tables[name],
-                "figures": {"analysis": analysis, "code": code["plot_agreement" if agrees else "plot"]},
+                "figures": {"analysis": analysis, "code": code[kind.plot]},
                 "arms": {"code": code["list_arms"], "rows": self.arm_rows(experiment)},
             }
             curves = self.curve_arms(experiment)
@@ -177,8 +167,8 @@ class Targets:
         name = self.study.scale.listen.experiment
         if self.study.scale.sound is None or name not in self.study.selected:
             return {}
-        arms = self.study.experiments[name].arms
-        return {arm.name: (self.study.generation(arm.runs[0]), self.study.score(arm.runs[0])) for arm in arms}
+        arms, evaluated = self.study.experiments[name].arms, self.study.evaluations
+        return {arm.name: (evaluated.generation(arm.runs[0]), evaluated.score(arm.runs[0])) for arm in arms}
 
     def listen_scorers(self) -> list[Node]:
         """The audio scorers of the listening page's systems, in the order of their names."""
@@ -217,7 +207,7 @@ class Targets:
                         "seed": getattr(run, "seed", None),
                         "baseline": "yes" if arm.is_baseline else "no",
                         "adapter": self.study.adapter(run).folder if trained else "",  # type: ignore[arg-type]
-                        "scores": self.study.score(run).folder,
+                        "scores": self.study.evaluations.score(run).folder,
                     }
                 )
         return rows

@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from vibegrid.grid.kinds import KINDS
 from vibegrid.specs.base import Spec
 
 Stage = Literal["base", "sft", "grpo", "random", "rule_based", "retrieval", "sound_retrieval"]
@@ -13,7 +14,7 @@ class PrimarySpec(Spec):
     """The confirmatory comparison; all others are exploratory."""
 
     metric: str = Field(..., description="a registered metric; for agreement a correlation, of the first pair")
-    eval_set: str = Field(..., description="one of the experiment's eval sets")
+    eval_set: str = Field(default="", description="one of the experiment's eval sets; of an analysis without, nothing")
 
 
 class AxisSpec(Spec):
@@ -43,6 +44,7 @@ class GridSpec(Spec):
         default_factory=dict, description="audio scorer to eval sets, beside those of every experiment"
     )
     scores: tuple[str, ...] = Field(default=(), description="agreement: metrics, each compared with each")
+    settings: dict[str, Any] = Field(default_factory=dict, description="what an analysis of its kind is told")
 
 
 class ExperimentSpec(GridSpec):
@@ -50,9 +52,11 @@ class ExperimentSpec(GridSpec):
 
     title: str = Field(..., min_length=1, description="heading of its table and figure")
     question: str = Field(..., min_length=1, description="what the arms are to answer")
-    kind: Literal["comparison", "agreement"] = Field(
+    kind: str = Field(
         default="comparison",
-        description="arms compared with a reference; or scorers compared with each other, over the arms' outputs",
+        description="arms compared with a reference; `agreement`: scorers compared with each other, over the arms'"
+        " outputs; other analyses have kinds of their own",
+        json_schema_extra={"enum": list(KINDS)},
     )
     stage: Stage = Field(default="sft", description="which spec the keys belong to")
     reference: str | None = Field(
@@ -68,6 +72,13 @@ class ExperimentSpec(GridSpec):
     small: GridSpec | None = Field(default=None, description="overrides at scale small")
     full: GridSpec | None = Field(default=None, description="overrides at scale full")
 
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise ValueError(f"no kind {kind!r}; kinds: {', '.join(KINDS)}")
+        return kind
+
     @model_validator(mode="after")
     def _one_grid(self) -> "ExperimentSpec":
         for name, grid in (("", self), ("mini: ", self.mini), ("small: ", self.small), ("full: ", self.full)):
@@ -75,13 +86,17 @@ class ExperimentSpec(GridSpec):
                 raise ValueError(f"{name}`sweep` and `arms` exclude each other")
             if grid is not None and any(not values for values in grid.sweep.values()):
                 raise ValueError(f"{name}a sweep has no values")
-        if not (self.sweep or self.arms):
-            raise ValueError("`sweep` or `arms` is missing")
         return self
 
     @model_validator(mode="after")
     def _of_its_kind(self) -> "ExperimentSpec":
-        if self.kind == "comparison" and (self.scores or self.pairs):
+        if KINDS[self.kind].armed and not (self.sweep or self.arms):
+            raise ValueError("`sweep` or `arms` is missing")
+        if KINDS[self.kind].armed and not self.primary.eval_set:
+            raise ValueError("primary.eval_set is missing")
+        if not KINDS[self.kind].settings and self.settings:
+            raise ValueError(f"`kind: {self.kind}` has no `settings`")
+        if self.kind != "agreement" and (self.scores or self.pairs):
             raise ValueError("`scores` and `pairs` belong to `kind: agreement`")
         if self.kind == "agreement" and len(self.scores) < 2 and not self.pairs:
             raise ValueError("`kind: agreement` needs two or more `scores`, or `pairs` of them")

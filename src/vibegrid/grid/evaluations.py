@@ -1,0 +1,176 @@
+"""Nodes of the evaluation: eval sets, and what each system answers to them and scores."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from vibegrid.grid.arms import dump
+from vibegrid.grid.identity import Node, digest_of, safe
+from vibegrid.specs.evals import EvalSetSpec
+from vibegrid.specs.grpo import GRPOSpec
+from vibegrid.specs.metrics import ACOUSTICS, PAYLOAD, REWARD
+from vibegrid.specs.reward import RewardSpec
+from vibegrid.specs.sft import SFTSpec
+from vibegrid.specs.systems import SystemSpec
+from vibegrid.systems.registry import SYSTEMS
+
+if TYPE_CHECKING:
+    from vibegrid.grid.study import Study
+
+LEXICON = "src/vibegrid/llm/data/composer_lexicon.tsv"
+Run = SFTSpec | GRPOSpec | SystemSpec
+
+
+class Evaluations:
+    """What of a study is evaluated.
+
+    Args:
+        study: the study, which makes and keeps the nodes.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._scores: dict[str, Node] = {}
+
+    def eval_set(self, name: str) -> Node:
+        """An eval set by its name."""
+        evaluation = self.study.scale.evaluation
+        if name == "test":
+            spec = EvalSetSpec(name=name, source="test", rows=evaluation.test_rows, seed=evaluation.test_seed)
+            sources = {"lexicon": LEXICON}
+        else:
+            spec = EvalSetSpec(name=name)
+            sources = {"lexicon": LEXICON, "prompts": f"config/eval_sets/{name}.jsonl"}
+        parents = {"splits": self.study.data.splits}
+        return self.study.node("build_eval_set", "eval_sets", safe(name), dump(spec), parents=parents, sources=sources)
+
+    def system(self, run: Run) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
+        """A run as a system: its spec, slug, parents and sources."""
+        if isinstance(run, SystemSpec):
+            return self._base(run) if run.kind == "base" else self._baseline(run)
+        sft = run if isinstance(run, SFTSpec) else run.sft
+        kind = "sft" if isinstance(run, SFTSpec) else "grpo"
+        spec = SystemSpec(
+            kind=kind,
+            base_model=sft.base_model,
+            system_prompt=sft.system_prompt,
+            decoding=self.study.scale.decoding,
+            dtype=run.dtype,
+        )
+        adapter = self.study.adapter(run)
+        parents = {"model": self.study.data.model(sft.base_model), "adapter": adapter}
+        return spec, f"{kind}-{adapter.slug}", parents, self.study.system_prompt(sft.system_prompt)
+
+    def _base(self, run: SystemSpec) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
+        """An untrained base model."""
+        study = self.study
+        assert run.base_model is not None and run.system_prompt is not None
+        prompt = "" if run.system_prompt == study.scale.sft.system_prompt else f"_prompt-{run.system_prompt}"
+        slug = safe(f"base-{run.base_model}{prompt}")
+        return run, slug, {"model": study.data.model(run.base_model)}, study.system_prompt(run.system_prompt)
+
+    def _baseline(self, run: SystemSpec) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
+        """A system without a language model."""
+        study = self.study
+        parents = {"dataset": study.data.dataset(study.scale.sft)} if run.kind.endswith("retrieval") else {}
+        if run.kind == "sound_retrieval":
+            parents |= study.sound.parents(study.scale.evaluation.retrieval_scorer)
+        seed = "" if run.seed in (None, study.scale.seeds.baseline[0]) else f"_seed-{run.seed}"
+        return run, f"{run.kind}{seed}", parents, {}
+
+    @cached_property
+    def sets_of_system(self) -> dict[str, list[str]]:
+        """System to the eval sets of all declared experiments that use it, selected or not."""
+        collected: dict[str, list[str]] = {}
+        for experiment in self.study.experiments.values():
+            for arm in experiment.arms:
+                for run in arm.runs:
+                    names = collected.setdefault(run_key(run), [])
+                    names += [name for name in experiment.eval_sets if name not in names]
+        order = {name: index for index, name in enumerate(self.study.eval_set_names)}
+        return {key: sorted(names, key=order.__getitem__) for key, names in collected.items()}
+
+    @cached_property
+    def scorers_of_system(self) -> dict[str, dict[str, set[str]]]:
+        """System to its eval sets, with the audio scorers of each: the scale's and those of its experiments."""
+        wanted: dict[str, dict[str, set[str]]] = {}
+        for experiment in self.study.experiments.values():
+            scorers = [*self.study.scale.evaluation.scorers.items(), *experiment.scorers.items()]
+            for arm in experiment.arms:
+                for run in arm.runs:
+                    sets = wanted.setdefault(run_key(run), {})
+                    for name in experiment.eval_sets:
+                        found = {s for s, patterns in scorers if any(fnmatch.fnmatchcase(name, p) for p in patterns)}
+                        sets[name] = sets.get(name, set()) | found
+        return wanted
+
+    def generation(self, run: Run) -> Node:
+        """Outputs of a system on all its eval sets; each set is a part with an identity of its own."""
+        spec, slug, parents, sources = self.system(run)
+        module = SYSTEMS[spec.kind]
+        named = (module,)
+        if spec.kind == "sound_retrieval":
+            named = (module, self.study.sound.module(self.study.scale.evaluation.retrieval_scorer))
+        system = self.study.identity("generate", dump(spec), parents, sources, named)
+        sets = {name: self.eval_set(name) for name in self.sets_of_system[run_key(run)]}
+        parts = {name: digest_of({"system": system, "eval_set": node.digest}) for name, node in sets.items()}
+        all_parents = {**parents, **{f"eval_set:{name}": node for name, node in sets.items()}}
+        values = {"system": dump(spec), "module": module}
+        return self.study.node(
+            "generate", "generations", slug, values, parents=all_parents, sources=sources, parts=parts
+        )
+
+    def score(self, run: Run) -> Node:
+        """Scores of a system's outputs: a part for each eval set and scorer. Arms of many experiments share one."""
+        key = run_key(run)
+        if key not in self._scores:
+            self._scores[key] = self._score(run)
+        return self._scores[key]
+
+    def _score(self, run: Run) -> Node:
+        generation = self.generation(run)
+        reward = self.study.scale.grpo_spec().reward
+        wanted = self.scorers_of_system[run_key(run)]
+        audio = sorted({name for names in wanted.values() for name in names})
+        rewarding = rewarding_scorer(reward)
+        parents: dict[str, Node] = {"generation": generation}
+        parents |= {role: node for role, node in generation.parents.items() if role.startswith("eval_set:")}
+        by: dict[str, dict[str, Any]] = {PAYLOAD: {}, REWARD: {"reward": dump(reward)}}
+        spec: dict[str, Any] = {"reward": dump(reward), "seconds": None}
+        if self.study.scale.sound is not None:
+            parents["effects"] = self.study.sound.effects
+            spec["seconds"] = self.study.scale.sound.seconds
+            by[ACOUSTICS] = {"effects": self.study.sound.effects.digest, "seconds": spec["seconds"]}
+        for name in [*audio, *([rewarding] if rewarding else [])]:
+            parents |= self.study.sound.parents(name)
+        always = tuple(by)
+        by |= {name: self._by_scorer(name) for name in audio}
+        if rewarding:
+            by[REWARD] |= self._by_scorer(rewarding)
+        code = self.study.code.digest("score")
+        parts = {
+            f"{eval_set}:{name}": digest_of({"generation": part, "scorer": name, "by": by[name], "code": code})
+            for eval_set, part in generation.parts.items()
+            for name in (*always, *sorted(wanted[eval_set]))
+        }
+        return self.study.node("score", "scores", generation.slug, spec, parents=parents, parts=parts)
+
+    def _by_scorer(self, name: str) -> dict[str, Any]:
+        """What a part that an audio scorer makes is made of, besides the outputs."""
+        return {
+            "scorer": self.study.sound.scorer(name).digest,
+            "code": self.study.code.digest("score", (self.study.sound.module(name),)),
+        }
+
+
+def rewarding_scorer(reward: RewardSpec) -> str | None:
+    """The audio scorer that a reward needs, if any."""
+    return reward.audio_scorer if reward.audio > 0 else None
+
+
+def run_key(run: Run) -> str:
+    """One text for one meaning of a run: arms of many experiments share it."""
+    return f"{type(run).__name__}:{json.dumps(dump(run), sort_keys=True)}"
