@@ -47,6 +47,7 @@ rule figures:
     input:
         [path for name in study.selected for path in targets.figures(name)],
         targets.clap_figure(),
+        targets.selection_figure(),
     localrule: True
     message:
         "All figures"

@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from vibegrid.errors import InputError
 from vibegrid.grid.study import Study
 from vibegrid.grid.environment import use_this_python
-from vibegrid.grid.kinds import KINDS, files_of
-from vibegrid.grid.targets import CLAP_CARD, FILES, Targets, reserved_names
+from vibegrid.grid.kinds import KINDS
+from vibegrid.grid.targets import BEST_OF_N, CLAP_CARD, Targets, files_of_step, reserved_names
 
 use_this_python()
 
@@ -49,7 +49,7 @@ def ids(kind):
 
 def files(kind, wildcard, step=""):
     """Declared files of a kind, and those of a step beside them, with the wildcard for the node's id."""
-    return [f"{RESULTS}/{kind}/{{{wildcard}}}/{name}" for name in (*FILES[kind], *files_of(step))]
+    return [f"{RESULTS}/{kind}/{{{wildcard}}}/{name}" for name in files_of_step(kind, step)]
 
 
 def node(kind, wildcards):
@@ -105,11 +105,35 @@ def parent(kind, role):
     return found
 
 
+def vibes_folder(wildcards):
+    """Params function: folder of the vibes that are embedded, or of labelled splits."""
+    return parent("embeddings", "vibes")(wildcards) or study.data.labelled
+
+
 def source(kind, role):
     """Params function: path of a source file; empty where the node has none in this role."""
 
     def found(wildcards):
         return node(kind, wildcards).sources.get(role, "")
+
+    return found
+
+
+def named_sources(kind, role):
+    """Params function: source files in a role that is held once a name, as name=path."""
+
+    def found(wildcards):
+        sources = node(kind, wildcards).sources.items()
+        return [f"{key.partition(':')[2]}={path}" for key, path in sources if key.startswith(f"{role}:")]
+
+    return found
+
+
+def models_of(kind):
+    """Params function: folders of the models of the node's scorers, as name=folder."""
+
+    def found(wildcards):
+        return [f"{name}={folder}" for name, folder in named_parents(kind, wildcards, "model")]
 
     return found
 
@@ -194,9 +218,12 @@ def metrics_files(wildcards):
 wildcard_constraints:
     texts=ids("texts"),
     vibes=ids("vibes"),
-    labels=ids("labels"),
+    labels=ids_of_step("write_payloads", "labels"),
+    chosen=ids_of_step("choose_payloads", "labels"),
+    selection=ids("selections"),
     embeddings=ids("embeddings"),
-    splits=ids("splits"),
+    splits=ids_of_step("split_rows", "splits"),
+    imported=ids_of_step("import_splits", "splits"),
     dataset=ids("datasets"),
     model=ids("models"),
     bank=ids("banks"),

@@ -1,5 +1,5 @@
-# INPUTS   vibes, labels, embeddings
-# OUTPUTS  results/splits/{splits}/{SFT-Train,SFT-Val,GRPO,TEST}.jsonl     labelled rows, by source text
+# INPUTS   vibes, labels, embeddings; or a folder of labelled splits
+# OUTPUTS  results/splits/{splits,imported}/{SFT-Train,SFT-Val,GRPO,TEST}.jsonl     labelled rows, by source text
 #          results/datasets/{dataset}/{SFT-Train,SFT-Val,GRPO}.jsonl       a variant of the training rows
 
 
@@ -22,6 +22,27 @@ rule split_rows:
         "Split rows by source text: {wildcards.splits}"
     shell:
         "python scripts/split_rows.py --spec {params.spec:q} --vibes {params.vibes:q} --labels {params.labels:q}"
+        " --embeddings {params.embeddings:q} --out {params.out:q} --log {log:q}"
+
+
+rule import_splits:
+    input:
+        inputs("splits"),
+    output:
+        files("splits", "imported", "import_splits"),
+    log:
+        "logs/import_splits/{imported}.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=spec("splits"),
+        labelled=study.data.labelled or "",
+        embeddings=parent("splits", "embeddings"),
+        out=out("splits"),
+    message:
+        "Import labelled splits: {wildcards.imported}"
+    shell:
+        "python scripts/import_splits.py --spec {params.spec:q} --labelled {params.labelled:q}"
         " --embeddings {params.embeddings:q} --out {params.out:q} --log {log:q}"
 
 

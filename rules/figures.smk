@@ -63,6 +63,26 @@ rule plot_clap:
         " --out {output.figures[0]:q} --log {log:q}"
 
 
+rule plot_selection:
+    input:
+        selection=made.file("selection.csv") if (made := study.data.selection) else [],
+        stamp=f"{RESULTS}/stamps/figures/{BEST_OF_N}.json",
+    output:
+        figures=multiext(f"{RESULTS}/figures/{BEST_OF_N}", ".pdf", ".png"),
+        made=f"{RESULTS}/stamps/figures/{BEST_OF_N}.made.json",
+    log:
+        f"logs/plot_selection/{study.run.scale}.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        scale=study.run.scale,
+    message:
+        "Plot what best of N buys"
+    shell:
+        "python scripts/plot_selection.py --selection {input.selection:q} --scale {params.scale:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q} --log {log:q}"
+
+
 rule plot_training:
     input:
         metrics=metrics_files,

@@ -1,4 +1,4 @@
-# INPUTS   a JSONL of texts (the embedded corpus, or yours)
+# INPUTS   a JSONL of texts (the embedded corpus, or yours); or streams of the hub, which the spec names
 # OUTPUTS  results/texts/{texts}/texts.jsonl
 
 
@@ -9,6 +9,7 @@ rule collect_texts:
         files("texts", "texts"),
     log:
         "logs/collect_texts/{texts}.log",
+    priority: 80
     conda:
         "../envs/workflow.yaml"
     params:

@@ -1,6 +1,8 @@
 # INPUTS   results/texts/{texts}/texts.jsonl, the prompts of extractor and teacher
+#          (a folder of labelled splits in place of all that; a scorer's model, where a scorer chooses)
 # OUTPUTS  results/vibes/{vibes}/{vibes,pages}.jsonl       one row a level and scope; the pages
-#          results/labels/{labels}/labels.jsonl            payloads of each unique vibe, the best one marked
+#          results/labels/{labels,chosen}/labels.jsonl     payloads of each unique vibe, the best one marked
+#          results/selections/{selection}/selection.csv    what best of N buys, on a sample
 #          results/embeddings/{embeddings}/embeddings.npz  MiniLM embedding of each unique vibe
 
 
@@ -13,6 +15,7 @@ rule extract_vibes:
         "logs/extract_vibes/{vibes}.log",
     benchmark:
         "benchmarks/extract_vibes/{vibes}.tsv"
+    priority: 80
     conda:
         "../envs/workflow.yaml"
     params:
@@ -36,6 +39,7 @@ rule write_payloads:
         "logs/write_payloads/{labels}.log",
     benchmark:
         "benchmarks/write_payloads/{labels}.tsv"
+    priority: 80
     conda:
         "../envs/workflow.yaml"
     params:
@@ -50,6 +54,57 @@ rule write_payloads:
         " --prompt {params.prompt:q} --out {params.out:q} --log {log:q}"
 
 
+rule choose_payloads:
+    input:
+        inputs("labels"),
+    output:
+        files("labels", "chosen"),
+    log:
+        "logs/choose_payloads/{chosen}.log",
+    benchmark:
+        "benchmarks/choose_payloads/{chosen}.tsv"
+    priority: 80
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=spec("labels"),
+        labels=parent("labels", "labels"),
+        model=parent("labels", "model"),
+        prompt=source("labels", "prompt"),
+        out=out("labels"),
+    message:
+        "Choose payloads by a scorer: {wildcards.chosen}"
+    shell:
+        "python scripts/choose_payloads.py --spec {params.spec:q} --labels {params.labels:q}"
+        " --model {params.model:q} --prompt {params.prompt:q} --out {params.out:q} --log {log:q}"
+
+
+rule measure_selection:
+    input:
+        inputs("selections"),
+    output:
+        files("selections", "selection"),
+    log:
+        "logs/measure_selection/{selection}.log",
+    benchmark:
+        "benchmarks/measure_selection/{selection}.tsv"
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=spec("selections"),
+        splits=parent("selections", "splits"),
+        prompt=source("selections", "prompt"),
+        models=models_of("selections"),
+        prompts=named_sources("selections", "prompt"),
+        out=out("selections"),
+    message:
+        "Measure what best of N buys: {wildcards.selection}"
+    shell:
+        "python scripts/measure_selection.py --spec {params.spec:q} --splits {params.splits:q}"
+        " --prompt {params.prompt:q} --models {params.models:q} --scorer-prompts {params.prompts:q}"
+        " --out {params.out:q} --log {log:q}"
+
+
 rule embed_vibes:
     input:
         inputs("embeddings"),
@@ -62,7 +117,7 @@ rule embed_vibes:
     conda:
         "../envs/workflow.yaml"
     params:
-        vibes=parent("embeddings", "vibes"),
+        vibes=vibes_folder,
         out=out("embeddings"),
     message:
         "Embed vibes: {wildcards.embeddings}"

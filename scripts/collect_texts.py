@@ -8,14 +8,15 @@ from vibegrid import script
 
 def main(options: Namespace) -> None:
     """Read, check, draw, cut."""
-    from vibegrid.specs.texts import TextsSpec
+    from vibegrid.specs.texts import CommonPileTexts, FileTexts
     from vibegrid.texts.collect import collect
 
-    collect(TextsSpec.model_validate(options.spec), options.texts, options.out)
+    kind = CommonPileTexts if options.spec.get("source") == "common_pile" else FileTexts
+    collect(kind.model_validate(options.spec), options.texts, options.out)
 
 
 if __name__ == "__main__":
     arguments = script.parser(__doc__)
-    arguments.add_argument("--texts", type=Path, required=True, help="JSONL of texts")
+    arguments.add_argument("--texts", type=script.optional_path, nargs="?", default=None, help="JSONL of texts")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the results")
     script.run(arguments, main)

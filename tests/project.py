@@ -18,6 +18,8 @@ TARGETS = ["results/all_tables.csv", "figures"]
 BANK = {"renders": 24, "held_out": 8, "seconds": 1}
 OVERRIDES = {
     "texts": {"limit": 8},
+    "labels": {"scorer_vibes": 6},
+    "selection": {"vibes": 3, "candidates": 2},
     "sft": {"budget": {"unit": "steps", "value": 3}, "batch_size": 4, "checkpoints": 1},
     "grpo": {
         "budget": {"unit": "steps", "value": 2},

@@ -7,7 +7,7 @@ import pytest
 
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_jsonl
-from vibegrid.specs.texts import TextsSpec
+from vibegrid.specs.texts import FileTexts
 from vibegrid.texts.collect import collect
 from vibegrid.vibes.rows import read_vibes
 
@@ -48,7 +48,7 @@ def test_one_line_names_the_file_and_the_line(tmp_path: Path, case: str) -> None
     source = tmp_path / "texts.jsonl"
     source.write_bytes(data)
     with pytest.raises(InputError, match=message) as caught:
-        collect(TextsSpec(), source, tmp_path / "out")
+        collect(FileTexts(), source, tmp_path / "out")
     assert str(caught.value).startswith(str(source))
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 600
     assert not (tmp_path / "out").exists()
@@ -56,7 +56,7 @@ def test_one_line_names_the_file_and_the_line(tmp_path: Path, case: str) -> None
 
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.jsonl: no such file"):
-        collect(TextsSpec(), tmp_path / "none.jsonl", tmp_path / "out")
+        collect(FileTexts(), tmp_path / "none.jsonl", tmp_path / "out")
 
 
 def test_bom_crlf_and_line_separators_inside_a_text_are_fine(tmp_path: Path) -> None:
@@ -64,14 +64,14 @@ def test_bom_crlf_and_line_separators_inside_a_text_are_fine(tmp_path: Path) -> 
     line = json.dumps({"dataset": "d", "id_in_dataset": 2, "text": text}, ensure_ascii=False)
     data = "\ufeff" + GOOD.decode().strip() + "\r\n\r\n" + line + "\r\n"
     (tmp_path / "texts.jsonl").write_bytes(data.encode("utf-8"))
-    collect(TextsSpec(), tmp_path / "texts.jsonl", tmp_path / "out")
+    collect(FileTexts(), tmp_path / "texts.jsonl", tmp_path / "out")
     assert [row["text"] for row in read_jsonl(tmp_path / "out" / "texts.jsonl")] == ["One.", text]
 
 
 def test_names_with_odd_characters_are_only_text(tmp_path: Path) -> None:
     rows = [{"dataset": "../ü x", "id_in_dataset": "a/../b", "text": "<script>=1</script>"}]
     write_jsonl(tmp_path / "texts.jsonl", rows)
-    assert collect(TextsSpec(), tmp_path / "texts.jsonl", tmp_path / "out") == rows
+    assert collect(FileTexts(), tmp_path / "texts.jsonl", tmp_path / "out") == rows
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from vibegrid.datasets import embed as vectors
 from vibegrid.datasets.dedupe import dedupe
 from vibegrid.datasets.near import near_any
 from vibegrid.datasets.noise import add_errors, noisy_rows
-from vibegrid.datasets.split import SPLITS, farthest_points, sizes, split
+from vibegrid.datasets.split import farthest_points, sizes, split
 from vibegrid.datasets.variant import build
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_jsonl
-from vibegrid.labels.write import LABEL_FIELDS
+from vibegrid.labels.rows import LABEL_FIELDS
 from vibegrid.specs.datasets import SplitSpec, VariantSpec
-from vibegrid.vibes.rows import LEVELS, VIBE_FIELDS
+from vibegrid.vibes.rows import LEVELS, SPLITS, VIBE_FIELDS
 
 DIM = 8
 REPRESENTATIONS = (
@@ -322,9 +322,9 @@ def test_a_size_beyond_the_rows_names_their_number(made: Path) -> None:
 
 
 def test_embeddings_come_back_and_are_the_same_bytes(tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "v.jsonl", [vibe_row(1, 1, "scene", level) for level in ("m", "xs", "m")])
-    assert vectors.embed(tmp_path / "v.jsonl", tmp_path / "a.npz") == 2
-    vectors.embed(tmp_path / "v.jsonl", tmp_path / "b.npz")
+    write_jsonl(tmp_path / "vibes.jsonl", [vibe_row(1, 1, "scene", level) for level in ("m", "xs", "m")])
+    assert vectors.embed(tmp_path, tmp_path / "a.npz") == 2
+    vectors.embed(tmp_path, tmp_path / "b.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     stored = vectors.load(tmp_path / "a.npz")
     assert list(stored.place) == sorted(stored.place)

@@ -10,6 +10,7 @@ import pytest
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_jsonl
 from vibegrid.labels import write as stage
+from vibegrid.labels.rows import LABEL_FIELDS
 from vibegrid.llm import composer
 from vibegrid.llm.client import Completion
 from vibegrid.payloads import dumps, parse_output
@@ -47,7 +48,7 @@ def test_each_vibe_is_labelled_once(tmp_path: Path) -> None:
     rows = run(tmp_path, candidates=3)
     assert [row["vibe_original"] for row in rows] == sorted(set(VIBES))
     for row in rows:
-        assert tuple(row) == ("vibe_original", *stage.LABEL_FIELDS)
+        assert tuple(row) == ("vibe_original", *LABEL_FIELDS)
         assert len(row["config_candidates"]) == len(row["candidate_scores"]) == 3
         assert row["config_payload"] == row["config_candidates"][row["best_index"]]
         assert row["candidate_scores"][row["best_index"]] == max(row["candidate_scores"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_jsonl
-from vibegrid.specs.texts import TextsSpec
+from vibegrid.specs.texts import FileTexts
 from vibegrid.texts.collect import collect, cut_words
 from vibegrid.texts.draws import number, ranked, sample
 from vibegrid.texts.markers import marked
@@ -34,7 +34,7 @@ def test_rows_are_kept_as_they_are(tmp_path: Path) -> None:
         {"dataset": "d", "id_in_dataset": "x/8", "text": "Two."},
     ]
     write_jsonl(tmp_path / "in.jsonl", rows)
-    collect(TextsSpec(), tmp_path / "in.jsonl", tmp_path / "out")
+    collect(FileTexts(), tmp_path / "in.jsonl", tmp_path / "out")
     assert read_jsonl(tmp_path / "out" / "texts.jsonl") == rows
 
 
@@ -42,13 +42,13 @@ def test_ids_are_compared_as_text(tmp_path: Path) -> None:
     rows = [{"dataset": "d", "id_in_dataset": key, "text": "One."} for key in (7, "7")]
     write_jsonl(tmp_path / "in.jsonl", rows)
     with pytest.raises(InputError, match=r"in\.jsonl:2: .*repeats line 1"):
-        collect(TextsSpec(), tmp_path / "in.jsonl", tmp_path / "out")
+        collect(FileTexts(), tmp_path / "in.jsonl", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_long_texts_are_cut_and_counted(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "in.jsonl", [{"dataset": "d", "id_in_dataset": 1, "text": "a  b\nc " * 10}])
-    kept = collect(TextsSpec(max_words=10), tmp_path / "in.jsonl", tmp_path / "out")
+    kept = collect(FileTexts(max_words=10), tmp_path / "in.jsonl", tmp_path / "out")
     assert kept[0]["text"].split() == ("a b c " * 4).split()[:10]
     assert json.loads((tmp_path / "out" / "texts.json").read_text())["cut"] == 1
 
@@ -57,7 +57,7 @@ def test_a_smaller_limit_is_part_of_a_larger_one_and_the_seed_matters(tmp_path: 
     source = texts(tmp_path / "in.jsonl", 30)
 
     def ids(limit: int, seed: int = 0) -> list[int]:
-        rows = collect(TextsSpec(limit=limit, seed=seed), source, tmp_path / "out")
+        rows = collect(FileTexts(limit=limit, seed=seed), source, tmp_path / "out")
         return [row["id_in_dataset"] for row in rows]
 
     assert set(ids(5)) < set(ids(12))

@@ -23,11 +23,15 @@ from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.models import HubSpec, LocalSpec, MiniatureSpec
 from vibegrid.specs.scales import ScaleSpec
 from vibegrid.specs.scorers import FunctionSpec, JudgeSpec, LaionClapSpec, MiniClapSpec
+from vibegrid.specs.texts import CommonPileTexts, FileTexts, LabelledTexts
 
 REFERENCE = {
     "config/config.yaml": RunConfig,
     "config/scales/*.yaml": ScaleSpec,
     "config/scales/*.yaml: grpo (its `sft` is the scale's)": GRPOSpec,
+    "config/scales/*.yaml: texts, source embedded or jsonl": FileTexts,
+    "config/scales/*.yaml: texts, source common_pile": CommonPileTexts,
+    "config/scales/*.yaml: texts, source labelled": LabelledTexts,
     "config/models.yaml: kind miniature": MiniatureSpec,
     "config/models.yaml: kind hub": HubSpec,
     "config/models.yaml: kind local": LocalSpec,
@@ -117,7 +121,11 @@ def _default(field: Any) -> str:
     value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         return "see the keys of that name"
-    return "`" + json.dumps(value, ensure_ascii=False, default=list) + "`"
+    return "`" + json.dumps(value, ensure_ascii=False, default=_plain) + "`"
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(exclude_defaults=True) if isinstance(value, BaseModel) else list(value)
 
 
 def with_rulegraph(root: Path) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from vibegrid.embeddings import encode
 from vibegrid.errors import InputError
-from vibegrid.vibes.rows import read_vibes
+from vibegrid.vibes.rows import read_vibes, vibe_files
 
 
 class Embeddings(NamedTuple):
@@ -36,8 +36,11 @@ class Embeddings(NamedTuple):
 
 
 def embed(vibes: Path, out_npz: Path) -> int:
-    """Embed the unique `vibe_original` of a vibes file, in sorted order; returns how many there are."""
-    texts = sorted({row["vibe_original"] for row in read_vibes(vibes)})
+    """Embed the unique `vibe_original` of a folder's vibes, in sorted order; returns how many there are.
+
+    The folder holds `vibes.jsonl`, or the four split files of labelled vibes.
+    """
+    texts = sorted({row["vibe_original"] for path in vibe_files(vibes) for row in read_vibes(path)})
     save(out_npz, texts, encode(texts))
     return len(texts)
 

@@ -21,11 +21,10 @@ from vibegrid.files import write_json, write_jsonl
 from vibegrid.specs.datasets import SplitSpec
 from vibegrid.texts.draws import ranked
 from vibegrid.texts.rows import numbered_rows, text_key
-from vibegrid.vibes.rows import read_vibes
+from vibegrid.vibes.rows import SPLITS, read_vibes
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("SFT-Train", "SFT-Val", "GRPO", "TEST")
 N_EXAMPLES = 5
 Key = tuple[str, str]
 

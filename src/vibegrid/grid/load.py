@@ -30,6 +30,9 @@ class RunConfig(Spec):
     scale: str = Field(default="mini", description="a file of config/scales: mini, small or full")
     experiments: str | list[str] = Field(default="all", description="names, comma-separated or a list; `all`")
     texts: str | None = Field(default=None, description="a JSONL of texts of yours, in place of the scale's texts")
+    labels: str | None = Field(
+        default=None, description="a folder of labelled splits of yours, in place of texts, extraction and labelling"
+    )
     overrides: dict[str, Any] = Field(default_factory=dict, description="merged into the scale (for tests)")
 
 
@@ -125,6 +128,10 @@ def load_scale(root: Path, run: RunConfig) -> ScaleSpec:
     values = merge(read_yaml(path), run.overrides)
     if run.texts is not None:
         values["texts"] = {"source": "jsonl", "path": run.texts}
+    if run.labels is not None:
+        if run.texts is not None:
+            raise InputError("config: labels", "texts and labels exclude each other", "labelled splits need no texts")
+        values["texts"] = {"source": "labelled", "path": run.labels}
     scale = parse(ScaleSpec, values, str(path.relative_to(root)))
     try:
         scale.grpo_spec()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vibegrid.errors import InputError
 from vibegrid.grid.arms import dump
@@ -15,6 +15,14 @@ from vibegrid.specs.scorers import FunctionSpec, JudgeSpec, MiniClapSpec
 
 if TYPE_CHECKING:
     from vibegrid.grid.study import Study
+
+
+class RawScorer(NamedTuple):
+    """An uncalibrated scorer: what a step that opens it is told, its model (if it has one), its source files."""
+
+    spec: dict[str, Any]
+    parents: dict[str, Node]
+    sources: dict[str, str]
 
 
 class SoundNodes:
@@ -63,29 +71,35 @@ class SoundNodes:
         return self._scorers[name]
 
     def _scorer(self, name: str) -> Node:
-        spec, study, sound = self.specs[name], self.study, self.spec
-        parents = {"splits": study.data.splits}
-        values, sources, salt = dump(spec), {}, ""
+        raw, sound = self.raw(name), self.spec
+        spec = {**raw.spec, "seconds": sound.seconds, "calibration": dump(sound.calibration)}
+        parents = {"splits": self.study.data.splits, **raw.parents}
+        named = (raw.spec["module"],)
+        return self.study.node(
+            "calibrate_scorer", "scorers", safe(name), spec, parents=parents, sources=raw.sources, named=named
+        )
+
+    def raw(self, name: str) -> RawScorer:
+        """A scorer before its calibration, which is made of labelled rows: labels are chosen by this one.
+
+        Raises:
+            InputError: there is no scorer of that name at this scale, or no file of its function.
+        """
+        if name not in self.specs:
+            known = ", ".join(sorted(self.specs)) or "none"
+            raise InputError("config/scorers.yaml", f"no scorer {name!r} at scale {self.study.run.scale}", known)
+        spec = self.specs[name]
+        values, parents, sources, salt = dump(spec), {}, {}, ""
         if isinstance(spec, MiniClapSpec):
             parents["model"] = self.clap(name)
             values.pop("clap")  # the model's own
         if isinstance(spec, JudgeSpec):
-            sources["prompt"] = study.prompt(spec.prompt)
-            salt = study.provider_code(spec.model)
+            sources["prompt"] = self.study.prompt(spec.prompt)
+            salt = self.study.provider_code(spec.model)
         if isinstance(spec, FunctionSpec):
             sources["function"] = self._function_source(name, spec)
-        step_spec = {
-            "name": name,
-            "module": self.module(name),
-            "scorer": values,
-            "seconds": sound.seconds,
-            "calibration": dump(sound.calibration),
-            "salt": salt,
-        }
-        named = (self.module(name),)
-        return study.node(
-            "calibrate_scorer", "scorers", safe(name), step_spec, parents=parents, sources=sources, named=named
-        )
+        told = {"name": name, "module": self.module(name), "scorer": values, "salt": salt}
+        return RawScorer(told, parents, sources)
 
     def _function_source(self, name: str, spec: FunctionSpec) -> str:
         module = spec.function.partition(":")[0].replace(".", "/")

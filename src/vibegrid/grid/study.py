@@ -77,12 +77,17 @@ class Study:
 
     def nodes(self, kind: str) -> dict[str, Node]:
         """Nodes of a kind (``adapters/sft``) by id, of the selected experiments."""
-        self.analyses  # noqa: B018 - resolves everything that is selected
+        self._resolve()
         return {identity: node for (of, identity), node in self._nodes.items() if of == kind}
+
+    def _resolve(self) -> None:
+        """Make every node that the selected experiments need, and the report of best of N."""
+        self.analyses  # noqa: B018
+        self.data.selection  # noqa: B018
 
     def all_nodes(self) -> Iterator[Node]:
         """Every node of the selected experiments."""
-        self.analyses  # noqa: B018
+        self._resolve()
         yield from self._nodes.values()
 
     # nodes, in the order of the data ---------------------------------------------------------------------------

@@ -23,13 +23,23 @@ ADAPTER = (
     "versions.json",
 )
 # Steps behind plain names.
-PLAIN_STEPS = (*steps("tabulate"), *steps("plot"), "plot_training", "plot_clap", "list_arms", "build_listen")
+PLAIN_STEPS = (
+    *steps("tabulate"),
+    *steps("plot"),
+    "plot_training",
+    "plot_clap",
+    "plot_selection",
+    "list_arms",
+    "build_listen",
+)
 CLAP_CARD = "clap_card"  # the figure of the mini-CLAPs
+BEST_OF_N = "best_of_n"  # the figure of what a choice among candidates buys
 # The declared files of a node, by kind.
 FILES: dict[str, tuple[str, ...]] = {
     "texts": ("texts.jsonl",),
     "vibes": ("vibes.jsonl", "pages.jsonl", "extraction.json"),
     "labels": ("labels.jsonl",),
+    "selections": ("selection.csv", "candidates.jsonl", "labels.jsonl"),
     "embeddings": ("embeddings.npz",),
     "splits": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "TEST.jsonl", "split.json"),
     "datasets": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "card.json"),
@@ -45,6 +55,12 @@ FILES: dict[str, tuple[str, ...]] = {
     "scores": ("scores.csv", "parts.json"),
     "analyses": ("comparison.csv", "spec.json"),
 }
+MORE_FILES = {"import_splits": ("pages.jsonl",)}  # of a step, beside those of its kind
+
+
+def files_of_step(kind: str, step: str) -> tuple[str, ...]:
+    """Names of the declared files of a kind's node that a step makes."""
+    return (*FILES[kind], *MORE_FILES.get(step, ()), *files_of(step))
 
 
 class Targets:
@@ -66,7 +82,7 @@ class Targets:
     @staticmethod
     def outputs(node: Node) -> list[str]:
         """Declared files of a node."""
-        return [node.file(name) for name in (*FILES[node.kind], *files_of(node.step))]
+        return [node.file(name) for name in files_of_step(node.kind, node.step)]
 
     @staticmethod
     def spec(node: Node) -> str:
@@ -141,6 +157,8 @@ class Targets:
                 set_stamp(self.study.root / self.stamp(kind, name), content)
         claps = {name: node.digest for name, node in self.claps().items()}
         set_stamp(self.study.root / self.stamp("figures", CLAP_CARD), {"claps": claps, "code": code["plot_clap"]})
+        content = {"report": made.digest if (made := self.study.data.selection) else "", "code": code["plot_selection"]}
+        set_stamp(self.study.root / self.stamp("figures", BEST_OF_N), content)
         heard = {name: [made.digest for made in nodes] for name, nodes in self.heard().items()}
         scorers = [node.digest for node in self.listen_scorers()]
         content = {"systems": heard, "scorers": scorers, "spec": self.listen_spec(), "code": code["build_listen"]}
@@ -161,6 +179,11 @@ class Targets:
     def clap_figure(self) -> list[str]:
         """Files of the figure of their cards."""
         return [f"{self.results}/figures/{CLAP_CARD}.{ending}" for ending in ("pdf", "png")] if self.claps() else []
+
+    def selection_figure(self) -> list[str]:
+        """Files of the figure of best of N."""
+        there = self.study.data.selection is not None
+        return [f"{self.results}/figures/{BEST_OF_N}.{ending}" for ending in ("pdf", "png")] if there else []
 
     def heard(self) -> dict[str, tuple[Node, Node]]:
         """Arms of the listening page, each with its generations and scores; nothing where they are not selected."""
@@ -216,7 +239,7 @@ class Targets:
 def reserved_names(root: Path) -> set[str]:
     """Names of the rules and of the stages' folders."""
     names = {"all", "figures", "tables", "plan", "results", "config", "texts", "vibes", "labels", "datasets", CLAP_CARD}
-    names |= {"models", "adapters", "evals", "analyses", "sft", "grpo"}
+    names |= {BEST_OF_N, "models", "adapters", "evals", "analyses", "sft", "grpo"}
     for path in (root / "Snakefile", *(root / "rules").glob("*.smk")):
         names |= set(re.findall(r"^\s*rule (\w+):", path.read_text(encoding="utf-8"), re.M))
     return names

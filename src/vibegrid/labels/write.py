@@ -14,6 +14,7 @@ from common.music_schema import schema_signature
 
 from vibegrid.errors import InputError
 from vibegrid.files import write_json, write_jsonl
+from vibegrid.labels.rows import is_usable, payload_problem, validation
 from vibegrid.llm.client import Completion, Request, complete_many
 from vibegrid.payloads import Parsed, parse_output
 from vibegrid.specs.labels import LabelsSpec
@@ -23,16 +24,6 @@ from vibegrid.vibes.rows import read_vibes
 log = logging.getLogger(__name__)
 
 SCHEMA_PLACEHOLDER = "{schema}"
-LABEL_FIELDS = (
-    "config_model",
-    "config_candidates",
-    "validation_scores",
-    "candidate_scores",
-    "scores_external",
-    "best_index",
-    "config_payload",
-    "config_error",
-)
 # Weights of the selection score. Each outweighs all that follow it, so that the order is: schema, palettes,
 # legal fields (steps of 1/34), colours that do not repeat.
 SCORE_WEIGHTS = {"schema_valid": 4.0, "palette_valid": 2.0, "valid_field_fraction": 1.0, "duplicates": -0.02}
@@ -84,15 +75,11 @@ def label(answers: Sequence[Completion], model: str) -> dict[str, Any]:
     scores = [candidate_score(candidate) for candidate in parsed]
     best = max(range(len(scores)), key=lambda i: (scores[i], -i))
     chosen = parsed[best]
-    usable = chosen is not None and chosen.schema_valid and chosen.palette_valid
+    usable = is_usable(chosen)
     return {
         "config_model": model,
         "config_candidates": [None if p is None else _writable(p.payload) for p in parsed],
-        "validation_scores": {
-            "format_valid": chosen is not None and chosen.json_valid,
-            "schema_valid": chosen is not None and chosen.schema_valid,
-            "palette_valid": chosen is not None and chosen.palette_valid,
-        },
+        "validation_scores": validation(chosen),
         "candidate_scores": scores,
         "scores_external": {},
         "best_index": best,
@@ -124,13 +111,7 @@ def _writable(payload: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _problem(answer: Completion, parsed: Parsed | None) -> str:
-    if parsed is None:
-        return answer.error or "no answer"
-    if not parsed.json_valid:
-        return "the answer is not a JSON object"
-    if not parsed.schema_valid:
-        return f"the payload breaks the schema ({parsed.valid_field_fraction:.0%} of the fields are legal)"
-    return "the palettes are not three of five colours"
+    return (answer.error or "no answer") if parsed is None else payload_problem(parsed)
 
 
 def _report(labels: Sequence[dict[str, Any]], answers: Sequence[Completion]) -> dict[str, int]:

@@ -27,6 +27,12 @@ class SplitSpec(Spec):
         return self
 
 
+class ImportSpec(Spec):
+    """What ``import_splits`` does to split files that are there."""
+
+    leakage_threshold: float = Field(default=0.95, gt=0, le=1, description="that of the splits")
+
+
 class VariantSpec(Spec):
     """A dataset variant: one function of the labelled vibes."""
 

@@ -6,11 +6,11 @@ from vibegrid.specs.base import Spec
 from vibegrid.specs.clap import BankSpec
 from vibegrid.specs.datasets import SplitSpec
 from vibegrid.specs.grpo import GRPOSpec
-from vibegrid.specs.labels import LabelsSpec
+from vibegrid.specs.labels import LabelsSpec, SelectionSpec
 from vibegrid.specs.scorers import CalibrationSpec
 from vibegrid.specs.sft import SFTSpec
 from vibegrid.specs.systems import DecodingSpec
-from vibegrid.specs.texts import TextsSpec
+from vibegrid.specs.texts import FileTexts, TextsSpec
 from vibegrid.specs.vibes import VibesSpec
 
 
@@ -59,9 +59,12 @@ class ScaleSpec(Spec):
 
     results: str = Field(default="results", pattern=r"^results(/[a-z0-9_-]+)?$", description="folder of the results")
     compute: str = Field(default="local", pattern="^local$", description="where GPU steps run")
-    texts: TextsSpec = Field(default_factory=TextsSpec, description="source documents")
+    texts: TextsSpec = Field(default_factory=FileTexts, description="source documents")
     vibes: VibesSpec = Field(default_factory=VibesSpec, description="extraction")
     labels: LabelsSpec = Field(default_factory=LabelsSpec, description="the teacher's payloads")
+    selection: SelectionSpec | None = Field(
+        default_factory=SelectionSpec, description="report of what best of N buys; null: none"
+    )
     splits: SplitSpec = Field(default_factory=SplitSpec, description="TEST, SFT-Val, GRPO, SFT-Train")
     sft: SFTSpec = Field(default_factory=SFTSpec, description="the SFT baseline")
     grpo: dict[str, object] = Field(default_factory=dict, description="the GRPO baseline, less its `sft`")

@@ -1,5 +1,6 @@
-"""The texts stage: source documents from a JSONL file, checked, drawn and cut."""
+"""The texts stage: source documents from a JSONL file or from streams, checked, drawn and cut."""
 
+import importlib
 import logging
 import re
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Any
 
 from vibegrid.errors import InputError
 from vibegrid.files import write_json, write_jsonl
-from vibegrid.specs.texts import TextsSpec
+from vibegrid.specs.texts import CommonPileTexts, FileTexts
 from vibegrid.texts.draws import sample
+from vibegrid.texts.registry import SOURCES
 from vibegrid.texts.rows import check_text, numbered_rows, text_key
 
 log = logging.getLogger(__name__)
@@ -17,29 +19,45 @@ REQUIRED = ("dataset", "id_in_dataset", "text")
 OPTIONAL = ("created", "metadata")
 
 
-def collect(spec: TextsSpec, source: Path, out: Path) -> list[dict[str, Any]]:
-    """Read the texts of `source`, draw `spec.limit` of them, cut each at `spec.max_words`; write to folder
-    `out`.
+def collect(spec: FileTexts | CommonPileTexts, source: Path | None, out: Path) -> list[dict[str, Any]]:
+    """Draw texts, cut each at `spec.max_words`, write them to folder `out`.
 
-    Writes `texts.jsonl` (rows in the order of the source, `id_in_dataset` as it was) and `texts.json`
-    (counts).
+    A file's rows stay in its order, `spec.limit` of them; a stream's in the order in which they were drawn.
+    Writes `texts.jsonl` (`id_in_dataset` as it was) and `texts.json` (counts).
+
+    Args:
+        spec: which texts.
+        source: file of the texts; none for streams, which the spec names.
+        out: folder of the results.
 
     Raises:
-        InputError: names the file and line of a row that cannot be read, is empty or repeats another.
+        InputError: names the file and line of a row that cannot be read, is empty or repeats another, or the
+            dataset that cannot be streamed.
     """
-    rows = read_texts(source)
-    found = len(rows)
-    if spec.limit is not None:
-        rows = sample(rows, spec.limit, text_key, "texts", spec.seed)
+    report: dict[str, Any] = {}
+    if isinstance(spec, CommonPileTexts):
+        rows, report["streams"] = importlib.import_module(SOURCES[spec.source]).draw(spec)
+    else:
+        rows = read_texts(_file(source))
+        report["in_source"] = len(rows)
+        if spec.limit is not None:
+            rows = sample(rows, spec.limit, text_key, "texts", spec.seed)
     cut = [row | {"text": cut_words(row["text"], spec.max_words)} for row in rows]
     n_cut = sum(after["text"] != before["text"] for after, before in zip(cut, rows, strict=True))
     if n_cut:
         log.warning("%d of %d texts were cut after %d words", n_cut, len(rows), spec.max_words)
-    log.info("%d texts of %d in %s", len(cut), found, source)
-    write_jsonl(out / "texts.jsonl", cut)
     words = sum(len(row["text"].split()) for row in cut)
-    write_json(out / "texts.json", {"in_source": found, "texts": len(cut), "cut": n_cut, "words": words})
+    report |= {"texts": len(cut), "cut": n_cut, "words": words}
+    log.info("texts: %s", report)
+    write_jsonl(out / "texts.jsonl", cut)
+    write_json(out / "texts.json", report)
     return cut
+
+
+def _file(source: Path | None) -> Path:
+    if source is None:
+        raise InputError("--texts", "a file of texts was expected", "only streams need none")
+    return source
 
 
 def read_texts(path: Path) -> list[dict[str, Any]]:
