@@ -80,12 +80,12 @@ def build(
             shutil.copyfile(Path(__file__).parent / "data" / name, draft / name)
 
 
-def as_script(data: Mapping[str, Any]) -> str:
-    """The data as a script in ASCII, with nothing in it that ends a script or a line early."""
+def as_script(data: Mapping[str, Any], name: str = "LISTEN") -> str:
+    """The data as a script in ASCII, `window.<name>`, with nothing in it that ends a script or a line early."""
     text = json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":"))  # escapes all but ASCII
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return f"window.LISTEN = {text};\n"
+    return f"window.{name} = {text};\n"
 
 
 def _metrics(wanted: ListenSpec, sources: Sequence[Source]) -> list[str]:
