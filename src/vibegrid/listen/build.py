@@ -38,6 +38,7 @@ class ListenSpec(Spec):
     seconds: float = Field(default=4.0, gt=0, le=120, description="length of a clip")
     notes: str = Field(default="", description="what a listener must know: scale, what is simulated")
     metrics: tuple[str, ...] | None = Field(default=None, description="metrics shown on a card; null for all")
+    links: dict[str, str] = Field(default_factory=dict, description="other pages: text to relative address")
 
 
 def build(
@@ -72,6 +73,7 @@ def build(
             "seconds": wanted.seconds,
             "fields": list(FIELDS),
             "metrics": [_metric(name, known.get(name)) for name in metrics],
+            "links": [{"text": clean(text), "href": href} for text, href in wanted.links.items()],
             "systems": [{"name": clean(source.name), "kind": clean(source.kind)} for source in sources],
             "prompts": [_prompt(row, metrics, sources, clips) for row in rows],
         }

@@ -182,7 +182,7 @@
     for (const audio of document.querySelectorAll("audio")) audio.pause();
     byId("prompts").selectedIndex = current;
     byId("vibe").textContent = prompt.prompt;
-    const about = [data.eval_set, prompt.id, ...prompt.tags, `${data.seconds} s, all of one loudness`];
+    const about = [data.eval_set, prompt.id, ...prompt.tags, `${prompt.seconds ?? data.seconds} s, all of one loudness`];
     if (prompt.expected.length) about.push(`expected ${prompt.expected.join("; ")}`);
     byId("about").textContent = about.join(" · ");
     byId("cards").replaceChildren(...prompt.cards.map((made, position) => card(prompt, made, position)));
@@ -219,6 +219,7 @@
 
   function start() {
     byId("notes").textContent = data.notes;
+    for (const link of data.links) byId("notes").append(" ", make("a", { href: link.href }, link.text));
     const shown = (text) => (text.length > 90 ? `${text.slice(0, 90)}…` : text);
     byId("prompts").append(
       ...data.prompts.map((p, i) => make("option", { value: String(i) }, `${i + 1}. ${shown(p.prompt)}`)),

@@ -1,0 +1,27 @@
+"""Plot stories: an analysis of stories in, its figure as PDF and PNG out."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from vibegrid import script
+from vibegrid.preload import FIGURES
+
+
+def main(options: Namespace) -> None:
+    """Coherence of each system, similarity by distance, and one story page by page."""
+    from vibegrid.figures.stories import draw
+    from vibegrid.files import read_csv, read_text, write_text
+
+    rows, pages = read_csv(options.comparison), read_csv(options.pages)
+    draw(options.spec, rows, pages, options.out, options.out.with_suffix(".png"))
+    write_text(options.made, read_text(options.stamp))
+
+
+if __name__ == "__main__":
+    arguments = script.parser(__doc__)
+    arguments.add_argument("--comparison", type=Path, required=True, help="comparison.csv")
+    arguments.add_argument("--pages", type=Path, required=True, help="pages.csv")
+    arguments.add_argument("--stamp", type=Path, required=True, help="stamp of the figure")
+    arguments.add_argument("--out", type=Path, required=True, help="the PDF; the PNG stands beside it")
+    arguments.add_argument("--made", type=Path, required=True, help="copy of the stamp")
+    script.run(arguments, main, preload=FIGURES)

@@ -1,0 +1,77 @@
+"""Spec of the analysis of stories: which systems scored the pages of which texts, and how pages are compared."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from vibegrid.specs.analyses import NAME, read_spec
+from vibegrid.specs.base import Spec
+
+KINDS = ("clap", "acoustic", "config")  # what two pages are compared by
+CONTRASTS = ("neighbour_vs_shuffled", "neighbour_vs_others")  # with a permutation test each
+NEIGHBOUR, OTHERS, HEARD = "neighbour_similarity", "others_similarity", "pages_heard"
+
+
+def jump_metric(jump: int) -> str:
+    """Similarity of pages so many pages apart; `neighbour_similarity` is that of 1."""
+    return f"jump_{jump}_similarity"
+
+
+class StoriesPrimarySpec(Spec):
+    """The confirmatory reading; everything else is exploratory."""
+
+    metric: str = Field(default="neighbour_vs_others_clap", description="a contrast and what pages are compared by")
+    arm: str = Field(..., min_length=1, description="the system")
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        known = [f"{contrast}_{kind}" for contrast in CONTRASTS for kind in KINDS]
+        if self.metric not in known:
+            raise ValueError(f"metric: {self.metric!r} is not one of {', '.join(known)}")
+        return self
+
+
+class StoriesSpec(Spec):
+    """Everything that an analysis of stories depends on, besides the outputs themselves."""
+
+    scale: str = Field(..., pattern=NAME, description="mini, small or full")
+    experiment: str = Field(..., pattern=NAME, description="name of the experiment, and of its files")
+    title: str = Field(default="", description="title, shown in tables and figures")
+    question: str = Field(default="", description="the question, shown in captions")
+    notes: str = Field(default="", description="what a reader must know, shown in captions")
+    eval_set: str = Field(default="story_pages", min_length=1, description="the set whose prompts are pages")
+    runs: dict[str, tuple[str, ...]] = Field(
+        ..., min_length=1, description="system to the ids of its generations (seeds); none for `teacher`"
+    )
+    teacher: str | None = Field(default="teacher", description="system that is the eval set's own payloads; or null")
+    clap: str = Field(default="clap_eval", description="the scorer whose embeddings of the audio are compared")
+    seconds: float = Field(default=4.0, gt=0, le=120, description="length of a render")
+    jumps: int = Field(default=5, ge=1, description="greatest distance of two pages that has a row")
+    primary: StoriesPrimarySpec = Field(..., description="the confirmatory reading")
+    decoding: Literal["free", "constrained"] = Field(default="free", description="free, or constrained to the schema")
+    bootstrap: int = Field(default=2000, ge=100, description="resamples of an interval")
+    permutations: int = Field(default=10000, ge=100, description="random orders of a test")
+    seed: int = Field(default=0, ge=0, description="seed of both")
+
+    @property
+    def systems(self) -> list[str]:
+        """Systems in the order of tables and figures: the teacher first."""
+        return [*([self.teacher] if self.teacher else []), *self.runs]
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        if self.teacher in self.runs:
+            raise ValueError(f"runs: {self.teacher!r} is the name of the teacher")
+        if self.primary.arm not in self.systems:
+            raise ValueError(f"primary.arm: no system {self.primary.arm!r}: {', '.join(self.systems)}")
+        return self
+
+
+def stories_spec(value: "StoriesSpec | Mapping[str, Any]") -> StoriesSpec:
+    """The spec itself, or the spec that a JSON object describes.
+
+    Raises:
+        InputError: the first key that is wrong, and what was expected.
+    """
+    return read_spec(StoriesSpec, value)
