@@ -2,6 +2,8 @@
 # make test     the test suite             make lint    format, lint and types
 # make plan     what would run             make bench   where the time of the last runs went
 # make prune    results nobody refers to   make vouch   an edit that changes no result
+# make archive  results in one file        make figures FROM=archive   tables and figures of such a file
+# make report   results/report.html
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
@@ -15,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is imported is compiled once and kept: without that, every job would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast plan bench lint format docs prune vouch env tools clean
+.PHONY: run test test-fast plan bench lint format docs prune vouch env tools clean archive figures report
 
 run: $(READY)
 	@snakemake results/all_tables.csv figures listen
@@ -67,6 +69,18 @@ vouch: $(READY)
 # APPLY=1 moves what is listed to .cache/trash
 prune: $(READY)
 	@vibegrid prune $(if $(APPLY),--apply)
+
+# OUT=results/archive.tar.gz
+archive: $(READY)
+	@vibegrid archive $(if $(OUT),--out "$(OUT)")
+
+# FROM=archive.tar.gz, or its unpacked folder [TO=folder]; without it the figures of the results that are there
+figures: $(READY)
+	@$(if $(FROM),vibegrid figures --from "$(FROM)" --to "$(or $(TO),.)",snakemake figures)
+
+# One HTML with all figures, for results that are current
+report: $(READY)
+	@snakemake results/all_tables.csv figures --report $(or $(OUT),results/report.html)
 
 clean:
 	@rm -rf $(VENV) .snakemake

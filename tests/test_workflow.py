@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project import EXPERIMENTS, OVERRIDES, PROMPTS, copy_sources, planned, slugs, snakemake, trim, write_yaml
+from project import EXPERIMENTS, OVERRIDES, PROMPTS, planned, slugs, snakemake, write_yaml
 
 from vibegrid.files import read_csv, read_json
 
@@ -22,14 +22,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 TABLES = {"Compare arms", "Tabulate", "Plot", "Plot training curves", "Collect all tables"}
 FIGURES = {"Plot", "Plot training curves"}
 CARDS = {"Plot the cards of the CLAPs"}
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trimmed grid, run to the end."""
-    project = trim(copy_sources(tmp_path_factory.mktemp("finished") / "project"))
-    snakemake(project)
-    return project
 
 
 Copy = Callable[[], Path]

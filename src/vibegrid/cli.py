@@ -60,6 +60,28 @@ def docs(
     write_docs(ROOT, check=check)
 
 
+@app.command()
+def archive(
+    out: Annotated[Path, typer.Option(help="the archive, .tar.gz or .tar")] = Path("results/archive.tar.gz"),
+    scale: Annotated[str, typer.Option(help="a file of config/scales; that of config/config.yaml where left out")] = "",
+) -> None:
+    """Scores, tables, specs and provenance in one file, without weights and audio."""
+    from vibegrid.commands.archive import write_archive
+
+    write_archive(ROOT, scale or None, out)
+
+
+@app.command()
+def figures(
+    source: Annotated[Path, typer.Option("--from", help="what `vibegrid archive` wrote, or its unpacked folder")],
+    to: Annotated[Path, typer.Option(help="folder that gets `results/`")] = ROOT,
+) -> None:
+    """The tables and figures of an archive, made again: no training, no audio."""
+    from vibegrid.commands.archive import remake
+
+    remake(ROOT, source, to)
+
+
 def main() -> None:
     """Run the command; bad input is one line and exit code 2."""
     try:
