@@ -144,7 +144,7 @@ def test_a_bad_manifest(tmp_path: Path, said: Any) -> None:
 
 
 def test_commands_are_read_from_a_plan() -> None:
-    text = "Job 1: Tabulate\n\n        python scripts/tabulate.py --out results/a.csv --spec '@x y.json' \n\nother\n"
+    text = "Job 1\nShell command: python scripts/tabulate.py --out results/a.csv --spec '@x y.json' \n\nother\n"
     assert list(commands_of(text)) == [("tabulate", ("--out", "results/a.csv", "--spec", "@x y.json"))]
 
 

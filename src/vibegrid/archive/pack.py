@@ -46,6 +46,8 @@ MADE = ("tables/*", "figures/*", "all_tables.csv")
 ENDINGS = (".csv", ".json", ".jsonl", ".md", ".tex")
 LARGEST = 64 * 2**20  # bytes of a file; a table is a thousandth of that
 PROVENANCE = "provenance.json"
+RULE = re.compile(r"^\s*rule (\w+):", re.M)
+COMMAND = re.compile(r"^\s*(?:Shell command: )?python scripts/(\w+)\.py (.*)$", re.M)
 LIBRARIES = ("torch", "transformers", "trl", "peft", "latentscore", "numpy", "scipy", "matplotlib", "snakemake")
 
 
@@ -83,13 +85,14 @@ def planned_steps(root: Path, study: Study) -> list[Step]:
     Raises:
         InputError: Snakemake would have to compute something else first.
     """
-    rules = sorted(path.stem for path in (root / "scripts").glob("*.py") if SCRIPTS.match(path.stem))
+    named = {name for path in (root / "rules").glob("*.smk") for name in RULE.findall(path.read_text("utf-8"))}
+    rules = sorted(name for name in named if SCRIPTS.match(name))
     command = [sys.executable, "-m", "snakemake", f"{study.scale.results}/all_tables.csv", "figures"]
     command += ["--dry-run", "--printshellcmds", "--nocolor", "--forcerun", *rules, "--config"]
     command += [f"{key}={value}" for key, value in _given(study).items()]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InputError("snakemake --dry-run", done.stderr.strip()[-400:])
+        raise InputError("snakemake --dry-run", " ".join((done.stdout + done.stderr).split())[-400:])
     steps = list(commands_of(done.stdout + done.stderr))
     other = sorted({step for step, _ in steps if not SCRIPTS.match(step)} - {"list_arms", "build_listen"})
     if other:
@@ -105,7 +108,7 @@ def _given(study: Study) -> Mapping[str, Any]:
 
 def commands_of(text: str) -> Iterable[tuple[str, tuple[str, ...]]]:
     """(script, arguments) of each command line of ours in what Snakemake prints."""
-    for match in re.finditer(r"^\s*python scripts/(\w+)\.py (.*)$", text, re.M):
+    for match in COMMAND.finditer(text):
         yield match.group(1), tuple(shlex.split(match.group(2)))
 
 
