@@ -11,6 +11,10 @@ configfile: "config/config.yaml"
 include: "rules/common.smk"
 
 
+onstart:
+    check_compute()
+
+
 onsuccess:
     end_timers()
 

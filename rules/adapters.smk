@@ -14,7 +14,10 @@ rule train_sft:
     priority: 50
     conda:
         "../envs/workflow.yaml"
+    resources:
+        gpu=gpu("adapters/sft"),
     params:
+        python=python("adapters/sft"),
         spec=spec("adapters/sft"),
         model=parent("adapters/sft", "model"),
         dataset=parent("adapters/sft", "dataset"),
@@ -24,7 +27,7 @@ rule train_sft:
     message:
         "Train SFT adapter: {wildcards.sft}"
     shell:
-        "python scripts/train_sft.py --spec {params.spec:q} --model {params.model:q}"
+        "{params.python} scripts/train_sft.py --spec {params.spec:q} --model {params.model:q}"
         " --dataset {params.dataset:q} --system-prompt {params.system_prompt:q}"
         " --work {params.work:q} --out {params.out:q} --log {log:q}"
 
@@ -41,7 +44,10 @@ rule train_grpo:
     priority: 40
     conda:
         "../envs/workflow.yaml"
+    resources:
+        gpu=gpu("adapters/grpo"),
     params:
+        python=python("adapters/grpo"),
         spec=spec("adapters/grpo"),
         model=parent("adapters/grpo", "model"),
         dataset=parent("adapters/grpo", "dataset"),
@@ -53,7 +59,7 @@ rule train_grpo:
     message:
         "Train GRPO adapter: {wildcards.grpo}"
     shell:
-        "python scripts/train_grpo.py --spec {params.spec:q} --model {params.model:q}"
+        "{params.python} scripts/train_grpo.py --spec {params.spec:q} --model {params.model:q}"
         " --dataset {params.dataset:q} --sft-adapter {params.sft:q} --system-prompt {params.system_prompt:q}"
         " --scorer {params.scorer:q}"
         " --work {params.work:q} --out {params.out:q} --log {log:q}"

@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from vibegrid.errors import InputError
+from vibegrid.grid.compute import STEPS, Compute
 from vibegrid.grid.study import Study
 from vibegrid.grid.environment import use_this_python
 from vibegrid.grid.kinds import KINDS
@@ -20,19 +21,32 @@ use_this_python()
 
 
 def load_study():
-    """The study and its targets; a configuration error ends the run with one line."""
+    """The study, its targets and where its steps compute; a configuration error ends the run with one line."""
     try:
         loaded = Study(Path(workflow.basedir), config)
         found = Targets(loaded, reserved_names(Path(workflow.basedir)))
         found.write_stamps()
-        return loaded, found
+        return loaded, found, Compute(loaded)
     except InputError as error:
         sys.stderr.write(f"vibegrid: {error}\n")
         sys.exit(2)
 
 
-study, targets = load_study()
+study, targets, compute = load_study()
 RESULTS = study.scale.results
+
+
+def check_compute():
+    """Before the first job of a run that needs Modal: what is missing there ends the run with one line."""
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in STEPS and job.resources.get("gpu")]
+    if study.scale.compute == "modal" and jobs:
+        from vibegrid.remote.preflight import check
+
+        try:
+            check(secrets=compute.secrets())
+        except InputError as error:
+            sys.stderr.write(f"vibegrid: {error}\n")
+            sys.exit(2)
 
 
 def end_timers():
@@ -91,6 +105,24 @@ def work(kind):
 
     def found(wildcards):
         return f".cache/work/{kind}/{node(kind, wildcards).id}"
+
+    return found
+
+
+def python(kind):
+    """Params function: what runs the script, here or on Modal."""
+
+    def found(wildcards):
+        return compute.command(node(kind, wildcards))
+
+    return found
+
+
+def gpu(kind):
+    """Resources function: 1 for a job that goes to a GPU on Modal, which `--resources gpu=N` throttles."""
+
+    def found(wildcards):
+        return int(compute.is_remote(node(kind, wildcards)))
 
     return found
 

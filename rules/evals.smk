@@ -40,7 +40,10 @@ rule generate:
     priority: 20
     conda:
         "../envs/workflow.yaml"
+    resources:
+        gpu=gpu("generations"),
     params:
+        python=python("generations"),
         spec=spec("generations"),
         prompts=prompts("generations"),
         model=parent("generations", "model"),
@@ -52,7 +55,7 @@ rule generate:
     message:
         "Generate outputs: {wildcards.generation}"
     shell:
-        "python scripts/generate.py --spec {params.spec:q} --prompts {params.prompts:q} --model {params.model:q}"
+        "{params.python} scripts/generate.py --spec {params.spec:q} --prompts {params.prompts:q} --model {params.model:q}"
         " --adapter {params.adapter:q} --dataset {params.dataset:q} --scorer {params.scorer:q} --system-prompt {params.system_prompt:q}"
         " --out {params.out:q} --log {log:q}"
 
@@ -69,7 +72,10 @@ rule score:
     priority: 30
     conda:
         "../envs/workflow.yaml"
+    resources:
+        gpu=gpu("scores"),
     params:
+        python=python("scores"),
         spec=spec("scores"),
         prompts=prompts("scores"),
         generation=parent("scores", "generation"),
@@ -79,6 +85,6 @@ rule score:
     message:
         "Score outputs: {wildcards.score}"
     shell:
-        "python scripts/score.py --spec {params.spec:q} --prompts {params.prompts:q}"
+        "{params.python} scripts/score.py --spec {params.spec:q} --prompts {params.prompts:q}"
         " --generation {params.generation:q} --scorers {params.scorers:q} --effects {params.effects:q}"
         " --out {params.out:q} --log {log:q}"

@@ -21,6 +21,7 @@ from vibegrid.grid.load import RunConfig
 from vibegrid.specs.experiments import ExperimentSpec
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.models import HubSpec, LocalSpec, MiniatureSpec
+from vibegrid.specs.remote import RemoteSpec
 from vibegrid.specs.scales import ScaleSpec
 from vibegrid.specs.scorers import FunctionSpec, JudgeSpec, LaionClapSpec, MiniClapSpec
 from vibegrid.specs.texts import CommonPileTexts, FileTexts, LabelledTexts
@@ -35,6 +36,7 @@ REFERENCE = {
     "config/models.yaml: kind miniature": MiniatureSpec,
     "config/models.yaml: kind hub": HubSpec,
     "config/models.yaml: kind local": LocalSpec,
+    "config/models.yaml: remote, beside the scales": RemoteSpec,
     "config/scorers.yaml: kind mini_clap": MiniClapSpec,
     "config/scorers.yaml: kind laion_clap": LaionClapSpec,
     "config/scorers.yaml: kind judge": JudgeSpec,

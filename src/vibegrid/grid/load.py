@@ -17,6 +17,7 @@ from vibegrid.specs.base import Spec
 from vibegrid.specs.experiments import ExperimentSpec
 from vibegrid.specs.metrics import METRIC_NAMES
 from vibegrid.specs.models import ModelSpec
+from vibegrid.specs.remote import RemoteSpec
 from vibegrid.specs.scales import ScaleSpec
 from vibegrid.specs.scorers import ScorerSpec
 
@@ -143,6 +144,18 @@ def load_scale(root: Path, run: RunConfig) -> ScaleSpec:
 def load_models(root: Path, scale: str) -> dict[str, Any]:
     """Base models of a scale: name to MiniatureSpec, HubSpec or LocalSpec."""
     return _per_scale(root, "config/models.yaml", scale, TypeAdapter(ModelSpec))
+
+
+def load_remote(root: Path, scale: ScaleSpec) -> dict[str, RemoteSpec]:
+    """Machines on Modal of each model: the scale's, with the model's own `remote:` over them."""
+    base, file = scale.remote.model_dump(mode="json"), "config/models.yaml"
+    found = {}
+    for name, values in read_yaml(root / file).items():
+        own = values.get("remote", {}) if isinstance(values, dict) else {}
+        if not isinstance(own, dict):
+            raise InputError(f"{file}: {name}.remote", "keys and values were expected")
+        found[name] = parse(RemoteSpec, merge(base, own), f"{file}: {name}.remote")
+    return found
 
 
 def load_scorers(root: Path, scale: str) -> dict[str, Any]:

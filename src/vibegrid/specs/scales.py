@@ -1,5 +1,7 @@
 """Spec of a scale: how big the study is, which models it uses, where it computes."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from vibegrid.specs.base import Spec
@@ -7,6 +9,7 @@ from vibegrid.specs.clap import BankSpec
 from vibegrid.specs.datasets import SplitSpec
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.labels import LabelsSpec, SelectionSpec
+from vibegrid.specs.remote import RemoteSpec
 from vibegrid.specs.scorers import CalibrationSpec
 from vibegrid.specs.sft import SFTSpec
 from vibegrid.specs.systems import DecodingSpec
@@ -58,7 +61,8 @@ class ScaleSpec(Spec):
     """One file of config/scales, and the defaults of what it leaves out."""
 
     results: str = Field(default="results", pattern=r"^results(/[a-z0-9_-]+)?$", description="folder of the results")
-    compute: str = Field(default="local", pattern="^local$", description="where GPU steps run")
+    compute: Literal["local", "modal"] = Field(default="local", description="where GPU steps run")
+    remote: RemoteSpec = Field(default_factory=RemoteSpec, description="machines of `compute: modal`")
     texts: TextsSpec = Field(default_factory=FileTexts, description="source documents")
     vibes: VibesSpec = Field(default_factory=VibesSpec, description="extraction")
     labels: LabelsSpec = Field(default_factory=LabelsSpec, description="the teacher's payloads")
