@@ -34,7 +34,7 @@ class CallFailed(Exception):
 
 def run(
     root: Path, call: dict[str, Any], inputs: Sequence[str], machine: RemoteSpec, say: Callable[[str], None]
-) -> int:
+) -> str:
     """Run a step on Modal and write its files under `root`. A call that an earlier process began is waited for.
 
     Args:
@@ -45,7 +45,7 @@ def run(
         say: takes each line of the remote log.
 
     Returns:
-        The script's exit code: 0, or 2 for bad input.
+        The line of the script's error where its input is bad; else nothing.
 
     Raises:
         CallFailed: the step failed there, ran out of time or attempts, or was cancelled.
@@ -66,12 +66,10 @@ def run(
         _keep_answers(root / STORE, result["answers"])
     if result["code"] == 0:
         _place(root, call, result["files"])
-    elif result["line"]:
-        log.error("%s", result["line"])
     calls.forget(work)
     if result["code"] == 0:
         _remove_empty(work)
-    return int(result["code"])
+    return str(result["line"])
 
 
 def _submit(root: Path, call: dict[str, Any], inputs: Sequence[str], machine: RemoteSpec) -> Any:
@@ -164,8 +162,8 @@ def _may_come_back(error: Exception) -> bool:
     from modal import exception as modal_errors
 
     unasked = (modal_errors.ServiceError, modal_errors.ConnectionError, modal_errors.InternalError)
-    broken = (modal_errors.ExecutionError, ClientError, ConnectionError, socket.gaierror)  # of a result that is fetched
-    return isinstance(error, (*unasked, *broken))
+    not_fetched = isinstance(error, modal_errors.ExecutionError) and "Get from url failed" in str(error)
+    return not_fetched or isinstance(error, (*unasked, ClientError, ConnectionError, socket.gaierror))
 
 
 def _drain(lines: Any, partition: str, say: Callable[[str], None]) -> None:

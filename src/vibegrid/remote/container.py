@@ -27,7 +27,7 @@ from vibegrid.scorers.base import Needs
 PLACE = "VIBEGRID_CONTAINER"  # variable of the image: the folder under which the volumes are mounted
 CHECKPOINTS, WEIGHTS = "vibegrid-checkpoints", "vibegrid-weights"  # volumes
 LOGS = "vibegrid-logs"  # queue, with a partition for each call
-STORE = Needs.store  # of the answers of hosted LLMs
+STORE: Path = Needs._field_defaults["store"]  # of the answers of hosted LLMs
 TAIL_SECONDS = 1.0
 LINES_AT_ONCE = 100
 BAD_INPUT = 2  # exit code of `script.run`

@@ -34,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         check_installed()
         with one_line_errors():
-            return run(options.call, options.script, options.argv, lines)
+            line = run(options.call, options.script, options.argv, lines)
+        sys.stderr.write(f"{line}\n" if line else "")
+        return 2 if line else 0
     except InputError as error:
         log.error("%s", error)
         sys.stderr.write(f"{error}\n")
@@ -47,8 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def run(call: dict[str, Any], script: Path, argv: list[str], lines: logging.Logger) -> int:
-    """Run the script with its declared files; parts of earlier folders that it may keep go with them."""
+def run(call: dict[str, Any], script: Path, argv: list[str], lines: logging.Logger) -> str:
+    """Run the script with its declared files; parts of earlier folders that it may keep go with them.
+
+    Returns:
+        The line of its error where its input is bad; else nothing.
+    """
     from vibegrid.remote import client
 
     log_file = argument(argv, "--log") or f"logs/{script.stem}/remote.log"
