@@ -1,6 +1,7 @@
 # make          the study at the mini scale: environment, results/all_tables.csv, figures
 # make test     the test suite             make lint    format, lint and types
 # make plan     what would run             make bench   where the time of the last runs went
+# make bench-data  how splits, noise and dedupe grow with the number of vibes
 # make prune    results nobody refers to   make vouch   an edit that changes no result
 # make archive  results in one file        make figures FROM=archive   tables and figures of such a file
 # make report   results/report.html
@@ -17,7 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is imported is compiled once and kept: without that, every job would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast plan bench lint format docs prune vouch env tools clean archive figures report
+.PHONY: run test test-fast plan bench bench-data lint format docs prune vouch env tools clean archive figures report
 
 run: $(READY)
 	@snakemake results/all_tables.csv figures listen
@@ -52,6 +53,9 @@ plan: $(READY)
 
 bench: $(READY)
 	@vibegrid bench
+
+bench-data: $(READY)
+	@OMP_NUM_THREADS=1 vibegrid bench-data
 
 lint: $(TOOLS)
 	@ruff check . && ruff format --check . && snakefmt --check Snakefile rules && snakemake --lint && pyright

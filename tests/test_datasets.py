@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vibegrid.commands.bench_data import STEPS, growth, measure
 from vibegrid.datasets import embed as vectors
 from vibegrid.datasets.dedupe import dedupe
 from vibegrid.datasets.near import near_any
@@ -279,6 +280,40 @@ def test_dedupe_keeps_no_near_pair_and_removes_nothing_else(ids: list[int], thre
     assert set(found.kept) <= set(exact.kept) == {texts.index(text) for text in set(texts)}
 
 
+def brute_force(texts: list[str], points: np.ndarray, threshold: float) -> list[int]:
+    """Dedupe as it is defined, every row with every kept one, in twice the precision."""
+    cosines = points.astype(np.float64) @ points.astype(np.float64).T
+    kept: list[int] = []
+    for i, text in enumerate(texts):
+        near = threshold < 1 and (cosines[i, kept] >= threshold).any()
+        if not near and text not in texts[:i]:
+            kept.append(i)
+    return kept
+
+
+@pytest.mark.parametrize("threshold", [0.8, 0.95, 1.0])
+def test_dedupe_is_exact_on_two_thousand(threshold: float) -> None:
+    rng = np.random.default_rng(1)
+    points = unit(rng, 2000, 32)
+    near = rng.choice(2000, 900, replace=False)
+    points[near] = points[rng.integers(0, 2000, 900)] + rng.uniform(0, 0.15, (900, 1)) * unit(rng, 900, 32) * 4
+    points = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    texts = [f"vibe {number}" for number in rng.integers(0, 1900, 2000)]
+    first = {text: i for i, text in reversed(list(enumerate(texts)))}
+    points = points[[first[text] for text in texts]]  # equal texts have equal vectors
+    found = dedupe(texts, points, threshold)
+    assert found.kept == brute_force(texts, points, threshold)
+    assert 100 < len(found.removed) < 1900 and len(found.kept) + len(found.removed) == 2000
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 30), max_size=40), st.sampled_from([0.4, 0.7, 0.9, 1.0]), st.integers(0, 99))
+def test_dedupe_is_exact_on_small_ones(ids: list[int], threshold: float, seed: int) -> None:
+    table = unit(np.random.default_rng(seed), 31, 3)
+    texts, points = [str(i) for i in ids], table[ids].reshape(-1, 3)
+    assert dedupe(texts, points, threshold).kept == brute_force(texts, points, threshold)
+
+
 def test_a_block_compares_with_all_blocks_before_it() -> None:
     points = np.repeat(unit(np.random.default_rng(0), 400, 64), 4, axis=0)
     found = dedupe([str(i) for i in range(1600)], points, 0.999)
@@ -290,6 +325,72 @@ def test_one_means_equal_text_not_equal_vectors() -> None:
     assert dedupe(["a", "b", "a"], same, 1.0) == ([0, 1], [(2, 0, 1.0)])
     assert near_any(["a", "b"], same[:2], ["b"], same[:1], 1.0).hit.tolist() == [False, True]
     assert near_any(["a"], same[:1], [], same[:0], 0.5).hit.tolist() == [False]
+
+
+def test_both_scopes_is_all_levels() -> None:
+    both, levels = (VariantSpec(representation=name) for name in ("both_scopes", "all_levels"))
+    assert both == levels and both.model_dump() == levels.model_dump()
+
+
+def test_the_card_counts_what_was_written(made: Path) -> None:
+    card = run_variant(made, error_rate=0.3, dedupe_threshold=0.7, size=50)
+    assert card == json.loads((made / "variant" / "card.json").read_text())
+    for name, part in card["splits"].items():
+        rows = read_jsonl(made / "variant" / f"{name}.jsonl")
+        assert part["rows"] == len(rows) == sum(part["by_scope"].values()) == sum(part["by_level"].values())
+        assert part["noisy"] == sum(row["vibe_noisy"] != row["vibe_original"] for row in rows)
+        assert part["lengths"]["prompt_words"]["max"] == max(len(row["vibe_noisy"].split()) for row in rows)
+    train = card["splits"]["SFT-Train"]
+    source = read_jsonl(made / "splits" / "SFT-Train.jsonl")
+    assert train["rows"] == 50 and train["without_payload"] == sum(row["config_payload"] is None for row in source)
+    assert card["available"] + card["duplicates"]["removed"] + train["without_payload"] == len(source)
+    assert 0 < len(card["duplicates"]["examples"]) <= 5 and all(
+        e["cosine"] >= 0.7 for e in card["duplicates"]["examples"]
+    )
+    stored, files = vectors.load(made / "e.npz"), (*card["splits"],)
+    test = stored.of(vibes_of(made / "splits" / "TEST.jsonl"))
+    sides = [{row["id_in_dataset"] for row in read_jsonl(made / "splits" / "TEST.jsonl")}]
+    for name in files:
+        sides.append({row["id_in_dataset"] for row in read_jsonl(made / "variant" / f"{name}.jsonl")})
+        assert (stored.of(vibes_of(made / "variant" / f"{name}.jsonl")) @ test.T).max() < 0.95
+    assert card["leakage"]["texts"] == len(set.union(*sides)) == sum(len(side) for side in sides)
+
+
+def test_the_card_for_people_shows_it_and_escapes_what_it_shows(tmp_path: Path) -> None:
+    study(tmp_path)
+    rows = read_jsonl(tmp_path / "vibes.jsonl")
+    evil = "<script>alert(1)</script> | a *bold* ```vibe\n# heading"
+    for row in rows:
+        row["vibe_original"] = evil if row["vibe_level"] == "xs" else row["vibe_original"]
+    write_jsonl(tmp_path / "vibes.jsonl", rows)
+    write_jsonl(tmp_path / "labels.jsonl", [*read_jsonl(tmp_path / "labels.jsonl"), label(evil, {"title": "t"})])
+    texts = sorted({row["vibe_original"] for row in rows})
+    vectors.save(tmp_path / "e.npz", texts, unit(np.random.default_rng(0), len(texts)))
+    run_split(tmp_path)
+    removed = json.loads((tmp_path / "splits" / "split.json").read_text())["removed"]["rows"]["SFT-Train"]
+    assert removed > 0  # TEST has that text too
+    write_jsonl(tmp_path / "splits" / "TEST.jsonl", read_jsonl(tmp_path / "splits" / "TEST.jsonl")[:4])
+    train = read_jsonl(tmp_path / "splits" / "SFT-Train.jsonl")
+    repeated = [row | {"vibe_original": evil} for row in train[:2]]
+    write_jsonl(tmp_path / "splits" / "SFT-Train.jsonl", [*train, *repeated])
+    run_variant(tmp_path, error_rate=1.0)
+    shown = (tmp_path / "variant" / "card.md").read_text()
+    assert "<script>" not in shown and "&lt;script&gt;" in shown and "\n# heading" not in shown
+    assert f"| SFT-Train | {removed} | 0 |" in shown
+    for heading in ("## Rows", "## Lengths", "## Duplicates", "## Noise", "## Leakage"):
+        assert heading in shown
+
+
+def test_a_text_on_two_sides_is_no_variant(tmp_path: Path) -> None:
+    study(tmp_path)
+    run_split(tmp_path)
+    test = read_jsonl(tmp_path / "splits" / "TEST.jsonl")
+    moved = [row | {"vibe_original": "scene xl of page 1 in text 0"} for row in test[:1]]
+    write_jsonl(tmp_path / "splits" / "SFT-Val.jsonl", moved)
+    write_jsonl(tmp_path / "splits" / "TEST.jsonl", test[1:4])
+    with pytest.raises(InputError, match=r"text d/\d+ has rows in SFT-Val and in TEST"):
+        run_variant(tmp_path)
+    assert not (tmp_path / "variant").exists()
 
 
 def test_dedupe_is_monotone_on_real_like_rows(made: Path) -> None:
@@ -340,3 +441,14 @@ def test_a_truncated_file_of_embeddings_is_an_error(tmp_path: Path) -> None:
         (tmp_path / "b.npz").write_bytes(data[:cut])
         with pytest.raises(InputError, match=r"b\.npz"):
             vectors.load(tmp_path / "b.npz")
+
+
+def test_growth_is_the_slope_on_logarithms() -> None:
+    assert growth([10, 100, 1000], [0.1, 1.0, 10.0]) == pytest.approx(1.0)
+    assert growth([10, 100, 1000], [2.0, 200.0, 20_000.0]) == pytest.approx(2.0)
+
+
+def test_the_benchmark_runs_every_step_on_vibes_that_dedupe_can_thin() -> None:
+    found = measure(600)
+    assert found["removed"] > 0 and found["peak_mib"] > 0
+    assert all(found[step] > 0 for step in STEPS)

@@ -5,12 +5,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vibegrid.errors import InputError
 from vibegrid.evals.eval_sets import Prompt, build, stratified
+from vibegrid.evals.parts import meant
 from vibegrid.files import read_jsonl, write_jsonl, write_text
 from vibegrid.specs.evals import EvalSetSpec
 from vibegrid.vibes.rows import LEVELS
@@ -46,7 +48,7 @@ def make(splits: Path, prompts: list[dict[str, Any]] | None = None, **spec: Any)
     source = splits if prompts is None else splits / "p.jsonl"
     kind = "test" if prompts is None else "file"
     build(
-        EvalSetSpec(name="x", source=kind, **spec),
+        EvalSetSpec(**{"name": "x", "source": kind, **spec}),
         source=source,
         splits=splits,
         lexicon_words=splits / "lexicon.tsv",
@@ -73,6 +75,29 @@ def test_defaults_clusters_and_familiarity(splits: Path) -> None:
     assert made[0]["expected_fields"] == {"tempo": ["slow"], "density": [2, 3], "depth": [True]}
     assert set(made[0]) == {*Prompt.model_fields, "cluster", "familiarity"}
     assert json.loads((splits / "out" / "eval_set.json").read_text())["rows"] == 3
+
+
+def test_a_corrupted_set_keeps_what_was_meant(splits: Path) -> None:
+    prompts = [prompt("a", "grand harbour at noon"), prompt("b", "fuchsia", paraphrase_group="g"), prompt("c", "rain")]
+    clean = make(splits, prompts)
+    embeddings = np.load(splits / "out" / "embeddings.npy")
+    typos = make(splits, prompts, source="corrupted", of="p", seed=3)
+    for before, after in zip(clean, typos, strict=True):
+        assert after["prompt"] != before["prompt"] == after["prompt_original"] == meant(after) == meant(before)
+        assert abs(len(after["prompt"]) - len(before["prompt"])) <= 2
+        assert (after["id"], after["category"], after["source"]) == (f"typo-{before['id']}", "typo", "corrupted")
+        assert after["paraphrase_group"] == after["cluster"] == before["cluster"]
+        assert after["familiarity"] == before["familiarity"]
+    assert {row["familiarity"] for row in typos} == {"seen", "unseen"}
+    assert np.array_equal(np.load(splits / "out" / "embeddings.npy"), embeddings)
+    assert make(splits, prompts, source="corrupted", of="p", seed=3) == typos
+    assert make(splits, prompts, source="corrupted", of="p", seed=4) != typos
+
+
+@pytest.mark.parametrize("wrong", [{"source": "corrupted"}, {"source": "test", "of": "short_prompts"}])
+def test_a_derived_set_names_what_it_is_made_of(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="of"):
+        EvalSetSpec(name="x", **wrong)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The packaged eval sets: fields, groups, labels, balance, and the share of unseen prompts."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from vibegrid.evals.familiarity import content_words, familiarity, known_words, stem
 from vibegrid.files import read_jsonl, read_text
 from vibegrid.schema import FIELDS, ORDERED, is_legal
+from vibegrid.texts.rows import check_text
 
 ROOT = Path(__file__).parents[1]
 SETS = ROOT / "config" / "eval_sets"
@@ -25,7 +27,8 @@ KEYS = [
     "paraphrase_group",
     "notes",
 ]
-PATHS = [SETS / "short_prompts.jsonl"] + [SETS / "controllability" / f"{n}_prompts.jsonl" for n in CONTROLLABILITY]
+PLAIN = [SETS / f"{name}_prompts.jsonl" for name in ("short", "long", "ood")]
+PATHS = PLAIN + [SETS / "controllability" / f"{name}_prompts.jsonl" for name in CONTROLLABILITY]
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +47,25 @@ def test_rows(path):
     assert {row["difficulty"] for row in rows} <= {"easy", "medium", "hard"}
 
 
-def test_short_prompts():
-    rows = read_jsonl(PATHS[0])
-    assert len(rows) == 30
+@pytest.mark.parametrize(("name", "count", "fewest", "most"), [("short", 30, 1, 6), ("long", 24, 60, 150)])
+def test_short_and_long_prompts(name, count, fewest, most):
+    rows = read_jsonl(SETS / f"{name}_prompts.jsonl")
+    assert len(rows) == count
     for row in rows:
-        assert 1 <= len(row["prompt"].split()) <= 6
-        assert (row["category"], row["subcategory"], row["expected_fields"]) == ("short", None, {})
+        assert fewest <= len(row["prompt"].split()) <= most
+        assert (row["category"], row["subcategory"], row["expected_fields"]) == (name, None, {})
         assert row["paraphrase_group"] is None
+
+
+def test_ood_prompts_are_of_eight_kinds():
+    rows = read_jsonl(SETS / "ood_prompts.jsonl")
+    assert len(rows) == 24 and {row["category"] for row in rows} == {"ood"}
+    kinds = Counter(re.split(r"[:,]| and | alone", row["notes"])[0] for row in rows)
+    prompts = [row["prompt"] for row in rows]
+    assert kinds.keys() >= {"another language", "emoji", "code", "abstract", "contradictory", "empty-ish"}
+    assert kinds["another language"] == 5 and kinds["instruction-like"] == kinds["empty-ish"] == 3
+    assert any(prompt.count("\n") >= 3 for prompt in prompts)  # a list
+    assert all(check_text("row", "prompt", prompt) for prompt in prompts)
 
 
 @pytest.mark.parametrize("name", CONTROLLABILITY)

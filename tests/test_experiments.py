@@ -233,6 +233,13 @@ def test_every_experiment_resolves_at_mini(study: Study) -> None:
         assert experiment.spec.primary.eval_set in experiment.eval_sets
 
 
+def test_both_scopes_and_all_levels_share_one_training(study: Study) -> None:
+    arms = {arm.name.partition("=")[2]: arm for arm in study.experiments["vibe_representation"].arms}
+    assert len(arms) == 7 and arms["both_scopes"].runs == arms["all_levels"].runs
+    adapters = study.adapters_of(study.experiments["vibe_representation"])
+    assert len({node.id for found in adapters.values() for node in found}) == 5 + len(study.scale.seeds.baseline)
+
+
 def test_no_declared_experiment_has_a_reserved_name(study: Study) -> None:
     Targets(study, reserved_names(ROOT))
     assert {"all", "figures", "train_sft", "all_tables", "sft"} <= reserved_names(ROOT)
@@ -344,6 +351,35 @@ def test_files_are_named_from_where_one_stands(project: Path, monkeypatch: pytes
     (project / "config/experiments/rank.yaml").write_text("title: [\n")
     monkeypatch.chdir(project)
     assert fails(project).startswith("config/experiments/rank.yaml:2: not YAML: ")
+
+
+EVAL_SET_ERRORS = [
+    ("typo.yaml", "source: corrupted\n", r"^config/eval_sets/typo\.yaml: `source: corrupted` needs `of`, an eval set$"),
+    (
+        "typo.yaml",
+        "source: corrupted\nof: shorts\n",
+        r"typo\.yaml: of: no file of prompts config/eval_sets/shorts\.jsonl",
+    ),
+    ("typo.yaml", "source: file\n", r"typo\.yaml: of: the eval set that it is derived from was expected"),
+    ("typo.yaml", "source: garbled\nof: short\n", r"typo\.yaml: source: .*found 'garbled'"),
+    ("typo.yaml", "sauce: file\nof: short\n", r"typo\.yaml: sauce: unknown key \(hint: keys: "),
+    ("typo.yaml", "name: other\nof: short\n", r"typo\.yaml: name: unknown key"),
+    ("short.yaml", "of: short\nrows: 1\n", r"^config/eval_sets/short\.yaml: another eval set is named 'short'"),
+    ("test.yaml", "of: short\nrows: 1\n", r"^config/eval_sets/test\.yaml: another eval set is named 'test'"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), EVAL_SET_ERRORS, ids=[m[:60] for *_, m in EVAL_SET_ERRORS])
+def test_an_error_in_an_eval_set(project: Path, name: str, text: str, message: str) -> None:
+    (project / "config/eval_sets" / name).write_text(text)
+    found = fails(project)
+    assert re.search(message, found), found
+
+
+def test_a_derived_eval_set_is_a_node_of_its_own(study: Study) -> None:
+    clean, typos = (study.evaluations.eval_set(f"{name}_prompts") for name in ("short", "typo"))
+    assert clean.sources == typos.sources and clean.digest != typos.digest
+    assert (typos.spec["source"], typos.spec["of"]) == ("corrupted", "short_prompts")
 
 
 YAML_ERRORS = [

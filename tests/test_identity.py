@@ -308,7 +308,7 @@ EDITS: list[tuple[str, set[str]]] = [
     ("src/vibegrid/figures/style.py", {"plot", "plot_training", "plot_agreement", "plot_clap", "plot_selection"}),
     ("src/vibegrid/figures/training_curves.py", {"plot_training"}),
     ("src/vibegrid/evals/metrics.py", {"score", "build_listen"}),
-    ("src/vibegrid/datasets/noise.py", {"build_dataset"}),
+    ("src/vibegrid/datasets/noise.py", {"build_dataset", "build_eval_set"}),
     ("src/vibegrid/systems/rule_based.py", {"generate:rule_based"}),
     ("src/vibegrid/systems/language_model.py", {"generate:base", "generate:sft", "generate:grpo"}),
     ("src/vibegrid/specs/grpo.py", {"train_grpo"}),
@@ -395,14 +395,15 @@ def test_an_edited_prompt_changes_that_part_only(base_study: Study, copy: Path) 
     after = study(edited_set(copy))
     assert changed(base_study, after) == {"eval_sets"} | EVALUATED
     gone = ids(base_study)["eval_sets"] - ids(after)["eval_sets"]
-    assert [identity.split(".")[0] for identity in gone] == ["short_prompts"]
+    edited = {identity.split(".")[0] for identity in gone}
+    assert edited == {"short_prompts", "typo_prompts"}  # the latter is derived from the former
     for kind in ("generations", "scores"):
         before_by_slug = {node.slug: node.parts for node in base_study.nodes(kind).values()}
         for node in after.nodes(kind).values():
             parts = before_by_slug[node.slug]
             differ = {name for name in parts if parts[name] != node.parts[name]}
             assert parts.keys() == node.parts.keys()
-            assert differ == {name for name in parts if name.split(":")[0] == "short_prompts"} != set()
+            assert differ == {name for name in parts if name.split(":")[0] in edited} != set()
 
 
 def test_a_system_prompt_changes_trainings_and_not_datasets(base_study: Study, copy: Path) -> None:

@@ -1,4 +1,4 @@
-"""`vibegrid`: what `make plan`, `make bench`, `make prune`, `make vouch` and `make docs` call."""
+"""`vibegrid`: what `make plan`, `make bench`, `make bench-data`, `make prune`, `make vouch` and `make docs` call."""
 
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +28,14 @@ def bench() -> None:
     from vibegrid.commands.bench import show_bench
 
     show_bench(ROOT)
+
+
+@app.command("bench-data")
+def bench_data() -> None:
+    """How splits, noise and dedupe grow: 1,000 to 30,000 synthetic vibes, time and peak memory (a minute)."""
+    from vibegrid.commands.bench_data import show_bench_data
+
+    show_bench_data()
 
 
 @app.command()

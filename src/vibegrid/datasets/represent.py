@@ -3,7 +3,7 @@
 | representation | rows |
 | --- | --- |
 | `all_levels` | every level of both scopes |
-| `both_scopes` | the same rows: the reference of the scopes, as `all_levels` is the reference of the levels |
+| `both_scopes` | the same: another name, which the spec turns into `all_levels` |
 | `scene_only`, `character_only` | every level of one scope |
 | `xl_only`, `xs_only` | one level of both scopes |
 | `raw_text` | one row a page: the page as prompt, the payload of its scene's `xl` vibe |
@@ -21,7 +21,6 @@ from vibegrid.vibes.rows import LEVELS, SCOPES
 # Representation -> the scopes and levels of the rows that it keeps.
 KEPT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "all_levels": (SCOPES, LEVELS),
-    "both_scopes": (SCOPES, LEVELS),
     "scene_only": (("scene",), LEVELS),
     "character_only": (("character",), LEVELS),
     "xl_only": (SCOPES, ("xl",)),

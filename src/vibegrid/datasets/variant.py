@@ -8,37 +8,34 @@ deduplicated or cut.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from vibegrid.datasets.card import check_sides, counts, markdown_card, short
 from vibegrid.datasets.dedupe import dedupe
 from vibegrid.datasets.embed import Embeddings, load
 from vibegrid.datasets.near import near_any
 from vibegrid.datasets.noise import add_errors, noisy_rows
 from vibegrid.datasets.represent import Pages, read_pages, represent
 from vibegrid.errors import InputError
-from vibegrid.files import read_json, write_json, write_jsonl
+from vibegrid.files import read_json, write_json, write_jsonl, write_text
 from vibegrid.specs.datasets import VariantSpec
 from vibegrid.texts.draws import sample
-from vibegrid.texts.rows import text_key
 from vibegrid.vibes.rows import NEEDED, read_vibes, row_key
 
 log = logging.getLogger(__name__)
 
 TRAIN, VAL, GRPO, TEST = "SFT-Train", "SFT-Val", "GRPO", "TEST"
+TRAINING = (TRAIN, VAL, GRPO)
 LABELLED = (*NEEDED, "config_payload")
 N_EXAMPLES = 5
-EXAMPLE_CHARS = 200
 Rows = list[dict[str, Any]]
 
 
 def build(spec: VariantSpec, *, splits: Path, pages: Path, embeddings: Path, out: Path) -> dict[str, Any]:
-    """Write `SFT-Train.jsonl`, `SFT-Val.jsonl`, `GRPO.jsonl` and `card.json` to folder `out`; returns the
-    card.
+    """Write `SFT-Train.jsonl`, `SFT-Val.jsonl`, `GRPO.jsonl` and the data card (`card.json`, `card.md`) to folder
+    `out`; returns the card.
 
     Args:
         spec: the variant.
@@ -48,39 +45,46 @@ def build(spec: VariantSpec, *, splits: Path, pages: Path, embeddings: Path, out
         out: folder for the results.
 
     Raises:
-        InputError: no training row is left, or `size` asks for more rows than there are.
+        InputError: no training row is left, `size` asks for more rows than there are, or a text has rows on two sides.
     """
-    threshold = leakage_threshold(splits / "split.json")
+    split = read_split(splits / "split.json")
     texts = read_pages(pages) if spec.representation == "raw_text" else {}
-    test = _test_texts(splits, spec, texts)
-    parts = {name: usable(splits / f"{name}.jsonl") for name in (TRAIN, VAL, GRPO)}
+    test = read_vibes(splits / f"{TEST}.jsonl")
+    shown_test = _test_texts(test, spec, texts)
+    parts = {name: usable(splits / f"{name}.jsonl") for name in TRAINING}
     shown = {name: represent(rows, spec.representation, texts) for name, (rows, _) in parts.items()}
     prompts = [row["vibe_original"] for rows in shown.values() for row in rows]
-    vectors = load(embeddings).covering([*test, *prompts])
+    vectors = load(embeddings).covering([*shown_test, *prompts])
     card: dict[str, Any] = {"spec": spec.model_dump(mode="json"), "splits": {}, "duplicates": {}, "noise": {}}
-    card["leakage"] = {"threshold": threshold, "removed": {}, "max_cosine": {}}
-    for name in (TRAIN, VAL, GRPO):
-        rows = _without_leaks(name, shown[name], vectors, test, threshold, card["leakage"])
-        if name != VAL:
-            rows, card["noise"][name] = with_noise(rows, spec.error_rate, spec.seed)
+    leakage: dict[str, Any] = {"threshold": split["leakage_threshold"], "removed": {}, "max_cosine": {}}
+    card["leakage"] = leakage | {"removed_by_split": split["removed"]["rows"]}
+    made: dict[str, Rows] = {}
+    for name in TRAINING:
+        rows = _without_leaks(name, shown[name], vectors, shown_test, leakage["threshold"], card["leakage"])
+        rows, card["noise"][name] = with_noise(rows, 0.0 if name == VAL else spec.error_rate, spec.seed)
         if name == TRAIN:
             rows, card["duplicates"] = without_duplicates(rows, vectors, spec.dedupe_threshold)
             card["available"] = len(rows)
             rows = take(rows, spec, splits / f"{name}.jsonl")
+        made[name] = rows
         card["splits"][name] = {"without_payload": parts[name][1], **counts(rows)}
+    del card["noise"][VAL]
+    card["leakage"]["texts"] = check_sides({**made, TEST: test}, splits)
+    for name, rows in made.items():
         write_jsonl(out / f"{name}.jsonl", rows)
     write_json(out / "card.json", card)
+    write_text(out / "card.md", markdown_card(card))
     log.info("variant rows: %s", {name: part["rows"] for name, part in card["splits"].items()})
     return card
 
 
-def leakage_threshold(path: Path) -> float:
-    """The cosine that the split kept training rows away from TEST by."""
+def read_split(path: Path) -> dict[str, Any]:
+    """The report of the split: the cosine that it kept training rows away from TEST by, and what it removed."""
     report = read_json(path)
-    value = report.get("leakage_threshold") if isinstance(report, dict) else None
-    if not isinstance(value, int | float):
-        raise InputError(str(path), "field 'leakage_threshold' is missing", "split again")
-    return float(value)
+    for field, kind in (("leakage_threshold", int | float), ("removed", dict)):
+        if not isinstance(report, dict) or not isinstance(report.get(field), kind):
+            raise InputError(str(path), f"field {field!r} is missing", "split again")
+    return report
 
 
 def usable(path: Path) -> tuple[Rows, int]:
@@ -92,11 +96,10 @@ def usable(path: Path) -> tuple[Rows, int]:
     return kept, len(rows) - len(kept)
 
 
-def _test_texts(splits: Path, spec: VariantSpec, pages: Pages) -> list[str]:
+def _test_texts(test: Rows, spec: VariantSpec, pages: Pages) -> list[str]:
     """The vibes of TEST, and for `raw_text` its pages as well."""
-    rows = read_vibes(splits / f"{TEST}.jsonl")
-    vibes = [row["vibe_original"] for row in rows]
-    raw = [row["vibe_original"] for row in represent(rows, spec.representation, pages)] if pages else []
+    vibes = [row["vibe_original"] for row in test]
+    raw = [row["vibe_original"] for row in represent(test, spec.representation, pages)] if pages else []
     return list(dict.fromkeys(vibes + raw))
 
 
@@ -125,7 +128,7 @@ def with_noise(rows: Rows, error_rate: float, seed: int) -> tuple[Rows, dict[str
             text, tags = add_errors(text, seed), [add_errors(tag, seed) for tag in tags]
         done.append(row | {"vibe_noisy": text, "tags_noisy": tags})
     examples = [
-        {"vibe_original": _short(done[i]["vibe_original"]), "vibe_noisy": _short(done[i]["vibe_noisy"])}
+        {"vibe_original": short(done[i]["vibe_original"]), "vibe_noisy": short(done[i]["vibe_noisy"])}
         for i in sorted(noisy)[:N_EXAMPLES]
     ]
     return done, {"rows": len(noisy), "examples": examples}
@@ -138,7 +141,7 @@ def without_duplicates(rows: Rows, vectors: Embeddings, threshold: float) -> tup
     found = dedupe(texts, vectors.of(texts), threshold)
     told = sorted(found.removed, key=lambda pair: texts[pair[0]] == texts[pair[1]])[:N_EXAMPLES]
     examples = [
-        {"removed": _short(texts[i]), "kept": _short(texts[j]), "cosine": round(cosine, 4)} for i, j, cosine in told
+        {"removed": short(texts[i]), "kept": short(texts[j]), "cosine": round(cosine, 4)} for i, j, cosine in told
     ]
     exact = sum(texts[i] == texts[j] for i, j, _ in found.removed)
     report = {"removed": len(found.removed), "exact": exact, "examples": examples}
@@ -158,18 +161,3 @@ def take(rows: Rows, spec: VariantSpec, source: Path) -> Rows:
             "null takes all there are",
         )
     return sample(rows, spec.size, row_key, "size", spec.seed, spec.draw)
-
-
-def counts(rows: Rows) -> dict[str, Any]:
-    """Number of rows, of texts, by scope and by level."""
-    return {
-        "rows": len(rows),
-        "texts": len({text_key(row) for row in rows}),
-        "by_scope": dict(Counter(row["vibe_scope"] for row in rows)),
-        "by_level": dict(Counter(row["vibe_level"] for row in rows)),
-        "median_words": int(np.median([len(row["vibe_original"].split()) for row in rows])) if rows else 0,
-    }
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= EXAMPLE_CHARS else text[: EXAMPLE_CHARS - 1] + "\u2026"

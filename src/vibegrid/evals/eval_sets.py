@@ -1,4 +1,4 @@
-"""Eval sets: files of prompts, checked, and `test`, a stratified sample of the TEST split.
+"""Eval sets: files of prompts, checked; sets derived from one; and `test`, a stratified sample of the TEST split.
 
 Every prompt is tagged `seen` or `unseen` (see `familiarity`) and gets its `cluster`, the unit of the
 statistics: levels of one text and paraphrases of one prompt are not independent.
@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from vibegrid.datasets.noise import add_errors
 from vibegrid.embeddings import encode_alone
 from vibegrid.errors import InputError
 from vibegrid.evals.familiarity import familiarity, known_words
-from vibegrid.evals.parts import EMBEDDINGS
+from vibegrid.evals.parts import EMBEDDINGS, meant
 from vibegrid.files import read_text, write_json, write_jsonl
 from vibegrid.schema import FIELDS, Label, is_legal
 from vibegrid.specs.evals import EvalSetSpec
@@ -59,13 +60,15 @@ class Prompt(BaseModel):
 def build(spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path, out: Path) -> list[dict[str, Any]]:
     """Write `prompts.jsonl`, `embeddings.npy` and `eval_set.json` (counts) to folder `out`; returns the prompts.
 
-    `embeddings.npy` holds MiniLM's embeddings of the prompts, float32 (rows, 384), for the scores of every system.
+    `embeddings.npy` holds MiniLM's embeddings of what the prompts mean, float32 (rows, 384), for the scores of every
+    system.
 
     Args:
-        spec: which set. `rows` of it are drawn with `seed`; a file keeps its order, and all its rows
-        without it. source: the prompt file; for `test`, the folder of the splits. splits: folder of the
-        splits, whose training vibes make words `seen`. lexicon_words: the composer's lexicon, TSV with the
-        words in its first column. out: folder for the results.
+        spec: which set. `rows` of it are drawn with `seed`; a file keeps its order, and all its rows without it.
+        source: the prompt file; for `test`, the folder of the splits.
+        splits: folder of the splits, whose training vibes make words `seen`.
+        lexicon_words: the composer's lexicon, TSV with the words in its first column.
+        out: folder for the results.
     """
     known = known_words([*lexicon(lexicon_words), *training_vibes(splits)])
     if spec.source == "test":
@@ -74,14 +77,16 @@ def build(spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path,
         rows = read_prompts(source)
         if spec.rows is not None:
             rows = sample(rows, spec.rows, lambda row: (row["id"],), "prompts", spec.seed)
-    rows = [row | {"familiarity": familiarity(row["prompt"], known)} for row in rows]
+        if spec.source == "corrupted":
+            rows = [corrupted(row, spec.seed) for row in rows]
+    rows = [row | {"familiarity": familiarity(meant(row), known)} for row in rows]
     report = {
         "rows": len(rows),
         "clusters": len({row["cluster"] for row in rows}),
         "familiarity": dict(Counter(row["familiarity"] for row in rows)),
     }
     write_jsonl(out / "prompts.jsonl", rows)
-    np.save(out / EMBEDDINGS, np.stack([encode_alone(row["prompt"]) for row in rows]))
+    np.save(out / EMBEDDINGS, np.stack([encode_alone(meant(row)) for row in rows]))
     write_json(out / "eval_set.json", report)
     log.info("eval set %s: %s", spec.name, report)
     return rows
@@ -102,6 +107,17 @@ def read_prompts(path: Path) -> list[dict[str, Any]]:
         _check_expected(where, row["expected_fields"])
         rows.append(row | {"cluster": row["paraphrase_group"] or row["id"]})
     return rows
+
+
+def corrupted(row: dict[str, Any], seed: int) -> dict[str, Any]:
+    """A prompt with the typing errors of a noisy training row, and beside it, as `prompt_original`, what was meant.
+
+    Cluster and familiarity are those of the prompt that it was made from: clean and corrupted are read of one unit.
+    """
+    group = row["cluster"]
+    told = {"category": "typo", "source": "corrupted", "paraphrase_group": group, "cluster": group}
+    prompt = {"id": f"typo-{row['id']}", "prompt": add_errors(row["prompt"], seed)}
+    return {**row, **prompt, **told, "prompt_original": row["prompt"]}
 
 
 def _check_expected(where: str, expected: dict[str, list[Label]]) -> None:

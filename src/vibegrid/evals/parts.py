@@ -15,7 +15,12 @@ from vibegrid.files import read_json
 log = logging.getLogger("vibegrid.evals")
 
 PARTS = "parts.json"
-EMBEDDINGS = "embeddings.npy"  # beside an eval set's prompts.jsonl, of its prompts
+EMBEDDINGS = "embeddings.npy"  # beside an eval set's prompts.jsonl, of what its prompts mean
+
+
+def meant(row: Mapping[str, Any]) -> str:
+    """What an answer is judged by: the prompt, or for a corrupted one the prompt before its typing errors."""
+    return row.get("prompt_original") or row["prompt"]
 
 
 def find_parts(kind: Path, wanted: Mapping[str, str]) -> dict[str, Path]:

@@ -18,7 +18,7 @@ from vibegrid.errors import InputError
 from vibegrid.evals.acoustics import load_effects, sound_metrics
 from vibegrid.evals.generate import OUTPUTS, read_rows
 from vibegrid.evals.metrics import METRICS, score_outputs
-from vibegrid.evals.parts import EMBEDDINGS, PARTS, gather
+from vibegrid.evals.parts import EMBEDDINGS, PARTS, gather, meant
 from vibegrid.files import read_csv, read_json, read_jsonl, write_csv, write_json
 from vibegrid.folders import whole_folder
 from vibegrid.payloads import Parsed, parse_output
@@ -99,7 +99,7 @@ class _Bench:
         """Metrics of all rows by one scorer."""
         if scorer == PAYLOAD:
             return [{name: row[name] for name in METRICS} for row in score_outputs(rows)]
-        vibes = [row["prompt"] for row in rows]
+        vibes = [meant(row) for row in rows]
         if scorer == REWARD:
             return self._rewards(vibes, parsed)
         takes = self.studio.takes(parsed)
@@ -147,7 +147,7 @@ def _join(name: str, outputs: list[dict[str, Any]], path: Path) -> list[dict[str
     if outputs and {str(row["id"]) for row in outputs} != set(prompts):
         raise InputError(str(path), f"the outputs of {name} are of other prompts", "delete that generations folder")
     embedded = dict(zip(prompts, np.load(path.with_name(EMBEDDINGS)), strict=True))
-    keep_alone((row["prompt"] for row in prompts.values()), embedded.values())
+    keep_alone((meant(row) for row in prompts.values()), embedded.values())
     return [
         {
             **prompts[str(row["id"])],

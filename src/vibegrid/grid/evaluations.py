@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vibegrid.grid.arms import dump
+from vibegrid.grid.eval_sets import TEST, load_eval_sets, prompts_of
 from vibegrid.grid.identity import Node, digest_of, safe
 from vibegrid.specs.evals import EvalSetSpec
 from vibegrid.specs.grpo import GRPOSpec
@@ -35,15 +36,20 @@ class Evaluations:
         self.study = study
         self._scores: dict[str, Node] = {}
 
+    @cached_property
+    def declared(self) -> dict[str, EvalSetSpec]:
+        """The sets of config/eval_sets, by name."""
+        return load_eval_sets(self.study.root)
+
     def eval_set(self, name: str) -> Node:
         """An eval set by its name."""
         evaluation = self.study.scale.evaluation
-        if name == "test":
-            spec = EvalSetSpec(name=name, source="test", rows=evaluation.test_rows, seed=evaluation.test_seed)
+        if name == TEST:
+            spec = EvalSetSpec(name=name, source=TEST, rows=evaluation.test_rows, seed=evaluation.test_seed)
             sources = {"lexicon": LEXICON}
         else:
-            spec = EvalSetSpec(name=name)
-            sources = {"lexicon": LEXICON, "prompts": f"config/eval_sets/{name}.jsonl"}
+            spec = self.declared[name]
+            sources = {"lexicon": LEXICON, "prompts": prompts_of(spec)}
         parents = {"splits": self.study.data.splits}
         return self.study.node("build_eval_set", "eval_sets", safe(name), dump(spec), parents=parents, sources=sources)
 

@@ -14,6 +14,7 @@ from vibegrid.grid.analyses import Analysis
 from vibegrid.grid.arms import TRAINED, Experiment, Resolver, dump
 from vibegrid.grid.code import Code
 from vibegrid.grid.data import DataNodes
+from vibegrid.grid.eval_sets import TEST
 from vibegrid.grid.evaluations import Evaluations, rewarding_scorer, run_key
 from vibegrid.grid.identity import Node, SourceDigests, digest_of, slug_of
 from vibegrid.grid.kinds import KINDS
@@ -70,10 +71,8 @@ class Study:
 
     @cached_property
     def eval_set_names(self) -> list[str]:
-        """`test`, and the files of config/eval_sets."""
-        folder = self.root / "config" / "eval_sets"
-        files = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.jsonl"))
-        return ["test", *files]
+        """`test`, and the sets of config/eval_sets."""
+        return [TEST, *self.evaluations.declared]
 
     def nodes(self, kind: str) -> dict[str, Node]:
         """Nodes of a kind (``adapters/sft``) by id, of the selected experiments."""

@@ -42,7 +42,7 @@ FILES: dict[str, tuple[str, ...]] = {
     "selections": ("selection.csv", "candidates.jsonl", "labels.jsonl"),
     "embeddings": ("embeddings.npz",),
     "splits": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "TEST.jsonl", "split.json"),
-    "datasets": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "card.json"),
+    "datasets": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "card.json", "card.md"),
     "models": ("model.safetensors", "config.json", "tokenizer.json", "model_card.json"),
     "adapters/sft": ADAPTER,
     "adapters/grpo": ADAPTER,

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vibegrid.specs.base import Spec
 
@@ -49,3 +49,10 @@ class VariantSpec(Spec):
     size: int | None = Field(default=None, ge=1, description="number of training rows, nested subsets; null takes all")
     draw: int = Field(default=0, ge=0, description="which draw of the subset")
     seed: int = Field(default=0, ge=0, description="seed of noise and subsets")
+
+    @field_validator("representation")
+    @classmethod
+    def _one_name(cls, value: Representation) -> Representation:
+        """`both_scopes`, the reference of the scopes, is `all_levels`, the reference of the levels: equal rows, one
+        training."""
+        return "all_levels" if value == "both_scopes" else value
