@@ -16,11 +16,11 @@ onstart:
 
 
 onsuccess:
-    end_timers()
+    end_run()
 
 
 onerror:
-    end_timers()
+    end_run()
 
 
 # What `snakemake` alone and `snakemake results/all_tables.csv` make.

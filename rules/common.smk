@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from vibegrid.errors import InputError
 from vibegrid.grid.compute import STEPS, Compute
+from vibegrid.grid.llms import cost_line, offer_settings
 from vibegrid.grid.study import Study
 from vibegrid.grid.environment import use_this_python
 from vibegrid.grid.kinds import KINDS
@@ -24,6 +25,7 @@ def load_study():
     """The study, its targets and where its steps compute; a configuration error ends the run with one line."""
     try:
         loaded = Study(Path(workflow.basedir), config)
+        offer_settings(loaded.root, loaded.run)
         found = Targets(loaded, reserved_names(Path(workflow.basedir)))
         found.write_stamps()
         return loaded, found, Compute(loaded)
@@ -54,6 +56,14 @@ def end_timers():
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
             thread.cancel()
+
+
+def end_run():
+    """What LLM calls cost, on the terminal; and the end of the timers."""
+    line = cost_line(study.root)
+    if line:
+        sys.stderr.write(f"{line}\n")
+    end_timers()
 
 
 def ids(kind):

@@ -9,14 +9,14 @@ from vibegrid.preload import LANGUAGE_MODEL
 
 def main(options: Namespace) -> None:
     """Render, score, keep the quantiles."""
-    from vibegrid.files import read_text
+    from vibegrid.llm.prompts import NO_PROMPT, read_prompt
     from vibegrid.scorers.calibrate import calibrate
 
     calibrate(
         options.spec,
         splits=options.splits,
         model=options.model,
-        prompt=read_text(options.prompt).strip() if options.prompt else "",
+        prompt=read_prompt(options.prompt) if options.prompt else NO_PROMPT,
         out=options.out,
     )
 

@@ -8,7 +8,7 @@ from vibegrid import script
 
 def main(options: Namespace) -> None:
     """Paginate, ask the extractor, one row a level and scope."""
-    from vibegrid.files import read_text
+    from vibegrid.llm.prompts import read_prompt
     from vibegrid.specs.vibes import VibesSpec
     from vibegrid.vibes.extract import extract
 
@@ -17,7 +17,7 @@ def main(options: Namespace) -> None:
     extract(
         VibesSpec.model_validate(values),
         texts=options.texts / "texts.jsonl",
-        prompt=read_text(options.prompt),
+        prompt=read_prompt(options.prompt),
         store=options.store,
         salt=salt,
         out=options.out,

@@ -8,8 +8,8 @@ from vibegrid import script
 
 def main(options: Namespace) -> None:
     """Ask the teacher, validate, keep the best."""
-    from vibegrid.files import read_text
     from vibegrid.labels.write import write
+    from vibegrid.llm.prompts import read_prompt
     from vibegrid.specs.labels import LabelsSpec
 
     values = dict(options.spec)
@@ -17,7 +17,7 @@ def main(options: Namespace) -> None:
     write(
         LabelsSpec.model_validate(values),
         vibes=options.vibes / "vibes.jsonl",
-        prompt=read_text(options.prompt),
+        prompt=read_prompt(options.prompt),
         store=options.store,
         salt=salt,
         out=options.out,

@@ -443,7 +443,7 @@ RUN_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"scale": 3}, r"--config: scale: Input should be a valid string, found 3"),
     ({"experiments": "rank,rnk"}, r"config: experiments: no experiment 'rnk' \(hint: experiments: rank\)"),
     ({"experiments": ","}, r"config: experiments: no experiment is named"),
-    ({"experiment": "rank"}, r"--config: experiment: unknown key \(hint: keys: experiments, "),
+    ({"experiment": "rank"}, r"--config: experiment: unknown key \(hint: keys: budget, experiments, "),
     ({"overrides": 3}, r"--config: overrides: .*found 3"),
 ]
 

@@ -9,7 +9,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -19,9 +18,9 @@ from typing import Any
 import listener_data
 import numpy as np
 import pytest
+from chat_server import HANG, ChatHandler, ChatServer, serving
 from hypothesis import given
 from hypothesis import strategies as st
-from test_llm_client import SOURCE, ChatHandler, ChatServer
 
 from vibegrid.errors import InputError
 from vibegrid.judges.judge import Judgement, harmonic_mean, judge, parse_judgement
@@ -29,45 +28,35 @@ from vibegrid.llm import client, listener
 from vibegrid.llm.audio_parts import audio_part, read_wav, wav_bytes
 from vibegrid.llm.client import Request, complete_many
 from vibegrid.sound.clip import Clip
+from vibegrid.specs.llms import LimitsSpec
 from vibegrid.texts.markers import marked
 
 PROMPT = (Path(__file__).parents[1] / "config" / "prompts" / "judge.md").read_text(encoding="utf-8")
 MODEL = "openai/judge"
 RATE = 44_100
+SOURCE = str(Path(client.__file__).resolve().parents[2])
+ONE = LimitsSpec(concurrency=1)
 
 
 class JudgeHandler(ChatHandler):
     """Scores vibe "row 3" with 3 and 5. A fault that is a text is sent as the answer."""
 
-    def answer(self, body: dict[str, Any], fault: Any) -> None:
-        if isinstance(fault, tuple | int):
-            return super().answer(body, fault)
-        if fault == "hang":
-            time.sleep(2.0)
-        text = fault if isinstance(fault, str) and fault != "hang" else good(float(vibe_in(body).split()[-1]))
-        if "contents" in body:  # Gemini's protocol
-            candidate = {"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0}
-            usage = {"promptTokenCount": 1, "totalTokenCount": 2}
-            return self.send(200, {"candidates": [candidate], "usageMetadata": usage})
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        head = {"id": "x", "object": "chat.completion", "created": 1, "model": "judge"}
-        self.send(200, head | {"choices": [choice], "usage": usage})
+    def text(self, body: dict[str, Any], fault: Any) -> str:
+        return fault if isinstance(fault, str) and fault != HANG else good(float(vibe_in(body).split()[-1]))
+
+    def completion(self, body: dict[str, Any], text: str | None, *rest: Any) -> dict[str, Any]:
+        if "contents" not in body:
+            return super().completion(body, text, *rest)
+        candidate = {"content": {"parts": [{"text": text}], "role": "model"}, "finishReason": "STOP", "index": 0}
+        usage = {"promptTokenCount": 1, "totalTokenCount": 2}  # Gemini's protocol
+        return {"candidates": [candidate], "usageMetadata": usage}
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
-    monkeypatch.setattr(client, "BACKOFF_S", 0.02)
-    for name in ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL", "MISTRAL_API_KEY", "GEMINI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    running = ChatServer()
-    running.RequestHandlerClass = JudgeHandler
-    thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield running
-    running.shutdown()
-    running.server_close()
-    thread.join()
+    with serving(monkeypatch, JudgeHandler) as running:
+        running.hang = 2.0
+        yield running
 
 
 def good(match: float, quality: float = 5.0) -> str:
@@ -86,7 +75,7 @@ def tone(hertz: float = 440.0, seconds: float = 0.6, loud: float = 0.5) -> Clip:
 
 def ask(server: ChatServer, path: Path, count: int = 1, **options: Any) -> list[Judgement]:
     vibes, clips = [f"row {i}" for i in range(count)], [tone(220.0 + i) for i in range(count)]
-    options = {"model": MODEL, "params": {"api_base": server.base}, "max_concurrency": 1} | options
+    options = {"model": MODEL, "params": {"api_base": server.base}, "limits": ONE} | options
     return judge(vibes, clips, system_prompt=PROMPT, store_path=path / "s.db", **options)
 
 
@@ -107,7 +96,7 @@ def test_the_judge_gets_vibe_and_sound_and_nothing_else(server: ChatServer, tmp_
     )
     assert made == Judgement(7.0, 5.0, harmonic_mean(7.0, 5.0), "soft bells", None)
     (body,) = server.bodies
-    assert set(body) == {"model", "messages", "temperature"} and body["temperature"] == 0
+    assert set(body) == {"model", "messages", "temperature", "max_tokens"} and body["temperature"] == 0
     system, user = body["messages"]
     assert system == {"role": "system", "content": PROMPT} and set(user) == {"role", "content"}
     text, sound = user["content"]
@@ -144,10 +133,10 @@ def test_gemini_hears_the_sound(server: ChatServer, tmp_path: Path) -> None:
     assert base64.b64decode(sound["data"]) == wav_bytes(tone(220.0).audio, RATE)
 
 
-@pytest.mark.parametrize("fault", [(429, {"Retry-After": "1"}), 429, 500, 503, "hang", "", " \n"])
+@pytest.mark.parametrize("fault", [(429, {"Retry-After": "1"}), 429, 500, 503, HANG, "", " \n"])
 def test_a_passing_fault_costs_one_call_more(server: ChatServer, tmp_path: Path, fault: Any) -> None:
     server.faults = [None, fault]
-    made = ask(server, tmp_path, count=4, timeout_s=0.6)
+    made = ask(server, tmp_path, count=4, limits=LimitsSpec(concurrency=1, timeout_s=0.6))
     assert scores(made) == [0.0, 1.0, 2.0, 3.0] and not any(one.error for one in made)
     assert [vibe_in(body) for body in server.bodies] == ["row 0", "row 1", "row 1", "row 2", "row 3"]
 
@@ -198,7 +187,7 @@ def test_a_failure_is_an_error_of_its_row_and_asked_again_later(server: ChatServ
 
 def test_a_server_that_is_down_loses_nothing(server: ChatServer, tmp_path: Path) -> None:
     server.always = 500
-    made = ask(server, tmp_path, count=3, attempts=2)
+    made = ask(server, tmp_path, count=3, limits=LimitsSpec(concurrency=1, attempts=2))
     assert len(server.bodies) == 6 and all(one.error and one.final is None for one in made)
     server.always = None
     assert scores(ask(server, tmp_path, count=3)) == [0.0, 1.0, 2.0]
@@ -225,7 +214,7 @@ def test_calls_keep_their_distance(server: ChatServer, tmp_path: Path) -> None:
     ask(server, tmp_path)  # the first call of a process is slow
     server.faults = [500]
     started = time.monotonic()
-    ask(server, tmp_path, count=5, requests_per_minute=300, max_concurrency=4)
+    ask(server, tmp_path, count=5, limits=LimitsSpec(requests_per_minute=300, concurrency=4))
     assert len(server.bodies) == 6 and time.monotonic() - started >= 4 * 0.2  # five calls, one of them repeated
 
 
@@ -253,7 +242,8 @@ sys.path.insert(0, sys.argv[3])
 import test_judge
 test_judge.judge(
     [f"row {i}" for i in range(11)], [test_judge.tone(220.0 + i) for i in range(11)], model=test_judge.MODEL,
-    system_prompt=test_judge.PROMPT, store_path=sys.argv[1], params={"api_base": sys.argv[2]}, max_concurrency=2,
+    system_prompt=test_judge.PROMPT, store_path=sys.argv[1], params={"api_base": sys.argv[2]},
+    limits=test_judge.LimitsSpec(concurrency=2),
 )
 """
 

@@ -13,6 +13,7 @@ from vibegrid.labels import write as stage
 from vibegrid.labels.rows import LABEL_FIELDS
 from vibegrid.llm import composer
 from vibegrid.llm.client import Completion
+from vibegrid.llm.prompts import Prompt
 from vibegrid.payloads import dumps, parse_output
 from vibegrid.specs.labels import LabelsSpec
 
@@ -36,7 +37,7 @@ def run(tmp_path: Path, **spec: Any) -> list[dict[str, Any]]:
     stage.write(
         LabelsSpec(**spec),
         vibes=vibes(tmp_path),
-        prompt="Schema: {schema}",
+        prompt=Prompt("Schema: {schema}"),
         store=tmp_path / "store",
         salt="",
         out=tmp_path / "out",

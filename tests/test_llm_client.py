@@ -9,127 +9,37 @@ import stat
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from chat_server import HANG, ChatServer, say, serving
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vibegrid.errors import InputError
-from vibegrid.llm import client, embedded
-from vibegrid.llm.client import Request, complete_many
+from vibegrid.llm import client, embedded, faults, providers
+from vibegrid.llm.client import complete_many
 from vibegrid.llm.store import ResponseStore, key_of
+from vibegrid.specs.llms import LimitsSpec
 
 MODEL = "openai/test"
 SOURCE = str(Path(client.__file__).resolve().parents[2])
 
 
-class ChatServer(ThreadingHTTPServer):
-    """Answers `echo: <last message>` unless `faults` says otherwise; counts what it was asked."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), ChatHandler)
-        self.faults: list[Any] = []  # taken from the front: 429, 500, "", "hang", ("429", headers)
-        self.always: Any = None
-        self.bodies: list[dict[str, Any]] = []
-        self.times: list[float] = []
-        self.under_way = self.most_under_way = 0
-        self.delay = 0.0
-        self.lock = threading.Lock()
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class ChatHandler(BaseHTTPRequestHandler):
-    server: ChatServer
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.lock:
-            self.server.bodies.append(body)
-            self.server.times.append(time.monotonic())
-            self.server.under_way += 1
-            self.server.most_under_way = max(self.server.most_under_way, self.server.under_way)
-            fault = self.server.faults.pop(0) if self.server.faults else self.server.always
-        time.sleep(self.server.delay)
-        with self.server.lock:
-            self.server.under_way -= 1
-        self.answer(body, fault)
-
-    def answer(self, body: dict[str, Any], fault: Any) -> None:
-        if fault == "hang":
-            time.sleep(3.0)
-        if isinstance(fault, tuple):
-            return self.send(fault[0], {"error": {"message": "slow down", "type": "rate"}}, fault[1])
-        if isinstance(fault, int):
-            return self.send(fault, {"error": {"message": f"fault {fault}\nsecond line", "type": "x"}})
-        text = fault if fault in ("", "  \n") else "echo: " + body["messages"][-1]["content"]
-        choices = [
-            {"index": i, "finish_reason": "stop", "message": {"role": "assistant", "content": f"{text}"}}
-            for i in range(body.get("n") or 1)
-        ]
-        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-        self.send(
-            200,
-            {
-                "id": "x",
-                "object": "chat.completion",
-                "created": 1,
-                "model": "test",
-                "choices": choices,
-                "usage": usage,
-            },
-        )
-
-    def send(self, status: int, value: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(value).encode()
-        try:
-            self.send_response(status)
-            for name, content in {"Content-Type": "application/json", **(headers or {})}.items():
-                self.send_header(name, content)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-        except OSError:
-            self.close_connection = True  # the client has given up
-
-    def log_message(self, *args: Any) -> None:
-        """Keep the test's output clean."""
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
-    monkeypatch.setattr(client, "BACKOFF_S", 0.02)
-    for name in ("OPENAI_API_KEY", "OPENAI_API_BASE", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    running = ChatServer()
-    thread = threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    monkeypatch.setenv("OPENAI_API_BASE", running.base)
-    yield running
-    running.shutdown()
-    running.server_close()
-    thread.join()
-
-
-def say(text: str, **params: Any) -> Request:
-    return Request([{"role": "user", "content": text}], params)
+    with serving(monkeypatch) as running:
+        monkeypatch.setenv("OPENAI_API_BASE", running.base)
+        yield running
 
 
 def test_faults_are_retried_until_it_answers(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [(429, {"Retry-After": "1"}), 500, "", "  \n"]
-    (answer,) = complete_many([say("hush")], model=MODEL, store_path=tmp_path / "s.db", attempts=5)
+    (answer,) = complete_many([say("hush")], model=MODEL, store_path=tmp_path / "s.db", limits=LimitsSpec(attempts=5))
     assert (answer.text, answer.error, answer.stored) == ("echo: hush", None, False)
     assert len(server.bodies) == 5  # no library retries behind our back
     waits = [b - a for a, b in zip(server.times, server.times[1:], strict=False)]
@@ -149,17 +59,17 @@ def test_faults_are_retried_until_it_answers(server: ChatServer, tmp_path: Path)
 def test_retry_after_may_be_a_number_or_a_date(header: str, low: float, high: float) -> None:
     error = Exception()
     error.response = SimpleNamespace(headers={"retry-after": header})  # type: ignore[attr-defined]
-    assert low <= client._retry_after(error) <= high
+    assert low <= faults.retry_after(error) <= high
     state = SimpleNamespace(attempt_number=1, outcome=SimpleNamespace(exception=lambda: error))
-    assert client._wait(state) <= client.MAX_WAIT_S
+    assert faults.wait(state) <= faults.MAX_WAIT_S
 
 
-@pytest.mark.parametrize(("fault", "calls"), [(500, 3), ("", 3), (429, 3), (400, 1), (401, 1)])
+@pytest.mark.parametrize(("fault", "calls"), [(500, 3), ("", 3), (429, 3), (400, 1)])
 def test_a_row_that_fails_for_good_is_one_line(server: ChatServer, tmp_path: Path, fault: Any, calls: int) -> None:
     server.always = fault
-    (answer,) = complete_many([say("x")], model=MODEL, store_path=tmp_path / "s.db", attempts=3)
+    (answer,) = complete_many([say("x")], model=MODEL, store_path=tmp_path / "s.db", limits=LimitsSpec(attempts=3))
     assert answer.text is None and not answer.stored
-    assert answer.error and "\n" not in answer.error and len(answer.error) <= client.MAX_ERROR_CHARS
+    assert answer.error and "\n" not in answer.error and len(answer.error) <= faults.MAX_ERROR_CHARS
     assert len(server.bodies) == calls
     server.always = None  # a failure is not kept
     (answer,) = complete_many([say("x")], model=MODEL, store_path=tmp_path / "s.db")
@@ -169,23 +79,27 @@ def test_a_row_that_fails_for_good_is_one_line(server: ChatServer, tmp_path: Pat
 def test_one_failure_leaves_the_other_rows_alone(server: ChatServer, tmp_path: Path) -> None:
     server.faults = [400]
     requests = [say(f"row {i}") for i in range(6)]
-    answers = complete_many(requests, model=MODEL, store_path=tmp_path / "s.db", max_concurrency=1)
+    answers = complete_many(requests, model=MODEL, store_path=tmp_path / "s.db", limits=LimitsSpec(concurrency=1))
     assert [answer.error is None for answer in answers] == [False] + [True] * 5
     assert [answer.text for answer in answers[1:]] == [f"echo: row {i}" for i in range(1, 6)]
 
 
-def test_a_refused_key_stops_the_calls_that_would_fail_alike(server: ChatServer, tmp_path: Path) -> None:
-    server.always = 401
+def test_a_refused_key_ends_the_calls_that_would_fail_alike(server: ChatServer, tmp_path: Path) -> None:
+    server.faults, server.always = [None, None], 401
     requests = [say(f"row {i}") for i in range(50)]
-    answers = complete_many(requests, model=MODEL, store_path=tmp_path / "s.db", max_concurrency=2)
-    assert all(answer.error and "AuthenticationError" in answer.error for answer in answers)
-    assert len(server.bodies) <= 2
+    path, limits = tmp_path / "s.db", LimitsSpec(concurrency=2)
+    with pytest.raises(InputError, match="AuthenticationError"):
+        complete_many(requests, model=MODEL, store_path=path, limits=limits)
+    assert len(server.bodies) <= 5
+    server.always = None
+    again = complete_many(requests, model=MODEL, store_path=path, limits=limits)
+    assert sum(answer.stored for answer in again) == 2 and not any(answer.error for answer in again)
 
 
 def test_a_server_that_hangs_is_left_and_asked_again(server: ChatServer, tmp_path: Path) -> None:
-    server.faults = ["hang"]
+    server.faults = [HANG]
     started = time.monotonic()
-    (answer,) = complete_many([say("x")], model=MODEL, store_path=tmp_path / "s.db", timeout_s=0.5)
+    (answer,) = complete_many([say("x")], model=MODEL, store_path=tmp_path / "s.db", limits=LimitsSpec(timeout_s=0.5))
     assert answer.text == "echo: x"
     assert time.monotonic() - started < 2.9
 
@@ -193,7 +107,7 @@ def test_a_server_that_hangs_is_left_and_asked_again(server: ChatServer, tmp_pat
 def test_concurrency_is_bounded(server: ChatServer, tmp_path: Path) -> None:
     server.delay = 0.05
     requests = [say(f"row {i}") for i in range(24)]
-    answers = complete_many(requests, model=MODEL, store_path=tmp_path / "s.db", max_concurrency=4)
+    answers = complete_many(requests, model=MODEL, store_path=tmp_path / "s.db", limits=LimitsSpec(concurrency=4))
     assert [answer.text for answer in answers] == [f"echo: row {i}" for i in range(24)]
     assert 2 <= server.most_under_way <= 4
 
@@ -246,10 +160,10 @@ def test_several_choices(server: ChatServer, tmp_path: Path) -> None:
 def test_several_choices_where_the_provider_has_none(
     server: ChatServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_supports", lambda model, param: param != "n")
+    monkeypatch.setattr(providers, "supports", lambda model, param: param != "n")
     server.faults = [400]
     request = say("a", n=3, seed=7)
-    (answer,) = complete_many([request], model=MODEL, store_path=tmp_path / "s.db", max_concurrency=1)
+    (answer,) = complete_many([request], model=MODEL, store_path=tmp_path / "s.db", limits=LimitsSpec(concurrency=1))
     assert answer.texts == ("echo: a",) * 2 and answer.error is None
     assert len({body["seed"] for body in server.bodies}) == 3
     (answer,) = complete_many([request], model=MODEL, store_path=tmp_path / "s.db")
@@ -259,8 +173,9 @@ def test_several_choices_where_the_provider_has_none(
 KILLED = """
 import sys
 from vibegrid.llm.client import Request, complete_many
+from vibegrid.specs.llms import LimitsSpec
 requests = [Request([{"role": "user", "content": f"row {i}"}]) for i in range(20)]
-complete_many(requests, model="openai/test", store_path=sys.argv[1], max_concurrency=2)
+complete_many(requests, model="openai/test", store_path=sys.argv[1], limits=LimitsSpec(concurrency=2))
 """
 
 
@@ -289,10 +204,11 @@ def test_a_kill_loses_nothing_that_was_answered(server: ChatServer, tmp_path: Pa
 WRITER = """
 import sys
 from vibegrid.llm.store import ResponseStore
+from vibegrid.llm.usage import Usage
 with ResponseStore(sys.argv[1]) as store:
     for i in range(300):
-        store.put(f"{sys.argv[2]}-{i}", "m", ["x" * 500])
-        store.put(f"both-{i}", "m", [sys.argv[2]])
+        store.put(f"{sys.argv[2]}-{i}", "m", ["x" * 500], Usage())
+        store.put(f"both-{i}", "m", [sys.argv[2]], Usage())
 """
 
 
@@ -305,7 +221,7 @@ def test_two_processes_may_write_to_one_store(tmp_path: Path) -> None:
     with ResponseStore(path) as store:
         found = store.get_many(f"{name}-{i}" for name in ("one", "two", "both") for i in range(300))
     assert len(found) == 900
-    assert {found[f"both-{i}"][0] for i in range(300)} <= {"one", "two"}
+    assert {found[f"both-{i}"].texts[0] for i in range(300)} <= {"one", "two"}
 
 
 def test_a_file_that_is_no_store_is_one_line(tmp_path: Path) -> None:
@@ -368,7 +284,7 @@ def test_a_fault_of_a_program_is_final(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_registering_twice_changes_nothing() -> None:
-    litellm = client._litellm()
+    litellm = providers.litellm()
     before = list(litellm.custom_provider_map)
     embedded.register()
     assert litellm.custom_provider_map == before

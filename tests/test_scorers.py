@@ -22,6 +22,7 @@ from vibegrid.evals.generate import OUTPUTS
 from vibegrid.evals.parts import EMBEDDINGS, PARTS
 from vibegrid.evals.score import score
 from vibegrid.files import read_csv, write_json, write_jsonl
+from vibegrid.llm.prompts import NO_PROMPT
 from vibegrid.payloads import dumps, parse_output
 from vibegrid.ranking import auc
 from vibegrid.scorers import registry
@@ -177,7 +178,7 @@ def calibration_spec(kind: str) -> dict[str, Any]:
 
 def test_calibration_makes_the_median_a_half(splits: Path, tmp_path: Path) -> None:
     out = tmp_path / "scorer"
-    facts = calibrate(calibration_spec("function"), splits=splits, model=None, prompt="", out=out)
+    facts = calibrate(calibration_spec("function"), splits=splits, model=None, prompt=NO_PROMPT, out=out)
     scorer = load(out)
     quantiles = facts["quantiles"]
     assert len(quantiles) == LEVELS and quantiles == sorted(quantiles)
@@ -186,7 +187,7 @@ def test_calibration_makes_the_median_a_half(splits: Path, tmp_path: Path) -> No
     assert scorer.calibrate(None) == 0.5
     assert facts["card"]["pairs"] == 10 and 0 <= facts["card"]["auc_teacher_over_random"] <= 1
     first = (out / "scorer.json").read_bytes()
-    calibrate(calibration_spec("function"), splits=splits, model=None, prompt="", out=out)
+    calibrate(calibration_spec("function"), splits=splits, model=None, prompt=NO_PROMPT, out=out)
     assert (out / "scorer.json").read_bytes() == first
 
 
@@ -202,7 +203,7 @@ def test_a_scorer_that_tells_nothing_apart_is_an_error(splits: Path, tmp_path: P
     spec = calibration_spec("function")
     spec["scorer"] = spec["scorer"] | {"function": "tests.test_scorers:constant"}
     with pytest.raises(InputError, match="nothing to calibrate by"):
-        calibrate(spec, splits=splits, model=None, prompt="", out=tmp_path / "out")
+        calibrate(spec, splits=splits, model=None, prompt=NO_PROMPT, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -218,7 +219,7 @@ def test_auc() -> None:
 
 
 def loud_scorer(splits: Path, tmp_path: Path) -> CalibratedScorer:
-    calibrate(calibration_spec("function"), splits=splits, model=None, prompt="", out=tmp_path / "loud")
+    calibrate(calibration_spec("function"), splits=splits, model=None, prompt=NO_PROMPT, out=tmp_path / "loud")
     return load(tmp_path / "loud")
 
 
@@ -348,7 +349,7 @@ print(json.dumps([scored(scorer, ["rain", "sun"], takes), [take.clip.audio.tobyt
 
 
 def test_retrieval_by_sound_answers_with_a_payload_of_the_bank(clap: Path, splits: Path, tmp_path: Path) -> None:
-    calibrate(calibration_spec("mini_clap"), splits=splits, model=clap, prompt="", out=tmp_path / "scorer")
+    calibrate(calibration_spec("mini_clap"), splits=splits, model=clap, prompt=NO_PROMPT, out=tmp_path / "scorer")
     bank = [json.loads(output) for output in random_uniform.generate(VIBES, seed=7)]
     answers = sound_retrieval.generate(["rain", "sun"], scorer=tmp_path / "scorer", bank_payloads=bank)
     assert len(answers) == 2 and set(answers) <= {dumps(payload) for payload in bank}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_jsonl
 from vibegrid.llm.client import Completion
+from vibegrid.llm.prompts import Prompt
 from vibegrid.specs.vibes import VibesSpec
 from vibegrid.vibes import extract as stage
 from vibegrid.vibes.answers import parse_answer
@@ -29,7 +30,7 @@ def run(tmp_path: Path, prompt: str = "p", **spec: Any) -> dict[str, Any]:
     ]
     write_jsonl(texts, rows)
     return stage.extract(
-        VibesSpec(**spec), texts=texts, prompt=prompt, store=tmp_path / "store", salt="", out=tmp_path / "out"
+        VibesSpec(**spec), texts=texts, prompt=Prompt(prompt), store=tmp_path / "store", salt="", out=tmp_path / "out"
     )
 
 

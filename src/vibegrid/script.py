@@ -15,6 +15,7 @@ from typing import Any
 
 from vibegrid.errors import InputError
 from vibegrid.files import write_json
+from vibegrid.redact import redacted
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -140,6 +141,13 @@ def _preloaded(modules: Sequence[str], started: float, clock: ImportClock) -> fl
     return started
 
 
+class _WithoutKeys(logging.Formatter):
+    """Lines and tracebacks in which no key can be read."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
 def _set_up_log(path: Path | None) -> None:
     handler: logging.Handler
     if path is None:
@@ -147,7 +155,7 @@ def _set_up_log(path: Path | None) -> None:
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_WithoutKeys("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
@@ -156,7 +164,7 @@ def _set_up_log(path: Path | None) -> None:
 def _say(line: str, path: Path | None) -> None:
     """The error on the terminal too, where the log is a file."""
     if path is not None:
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(redacted(line) + "\n")
 
 
 def optional_path(text: str) -> Path | None:

@@ -20,6 +20,7 @@ from vibegrid.files import write_text
 from vibegrid.grid.load import RunConfig
 from vibegrid.specs.experiments import ExperimentSpec
 from vibegrid.specs.grpo import GRPOSpec
+from vibegrid.specs.llms import LimitsSpec, LlmsSpec
 from vibegrid.specs.models import HubSpec, LocalSpec, MiniatureSpec
 from vibegrid.specs.remote import RemoteSpec
 from vibegrid.specs.scales import ScaleSpec
@@ -41,9 +42,11 @@ REFERENCE = {
     "config/scorers.yaml: kind laion_clap": LaionClapSpec,
     "config/scorers.yaml: kind judge": JudgeSpec,
     "config/scorers.yaml: kind function": FunctionSpec,
+    "config/llms.yaml": LlmsSpec,
+    "config/llms.yaml: of one model": LimitsSpec,
     "config/experiments/*.yaml": ExperimentSpec,
 }
-SCHEMAS = {"config": RunConfig, "scale": ScaleSpec, "experiment": ExperimentSpec}
+SCHEMAS = {"config": RunConfig, "scale": ScaleSpec, "experiment": ExperimentSpec, "llms": LlmsSpec}
 BEGIN, END = "<!-- rulegraph: made by `make docs` -->", "<!-- end of rulegraph -->"
 
 

@@ -54,6 +54,7 @@ def score(
         out: the folder; its siblings are searched for parts that exist.
     """
     manifest = read_json(generation / PARTS)
+    bench = _Bench(spec, scorers, effects)
 
     def compute(missing: list[str]) -> list[dict[str, Any]]:
         by_set: dict[str, list[str]] = {}
@@ -61,7 +62,6 @@ def score(
             eval_set, _, scorer = part.rpartition(":")
             by_set.setdefault(eval_set, []).append(scorer)
         outputs = read_rows(generation / OUTPUTS)
-        bench = _Bench(spec, scorers, effects)
         return [
             row
             for name, wanted in by_set.items()
@@ -71,7 +71,7 @@ def score(
     rows = gather(out.parent, spec["parts"], lambda folder: list(read_csv(folder / "scores.csv")), compute, part_of)
     with whole_folder(out) as draft:
         write_csv(draft / "scores.csv", rows, COLUMNS)
-        write_json(draft / PARTS, {"parts": dict(spec["parts"]), "run": manifest["run"]})
+        write_json(draft / PARTS, {"parts": dict(spec["parts"]), "run": manifest["run"], "llm": bench.calls()})
 
 
 def part_of(row: Mapping[str, Any]) -> str:
@@ -94,6 +94,11 @@ class _Bench:
                 raise InputError("--scorers", f"no folder of scorer {name!r} was given")
             self._loaded[name] = load(self._folders[name])
         return self._loaded[name]
+
+    def calls(self) -> dict[str, dict[str, Any]]:
+        """What the calls of each judge that was asked used and cost."""
+        tallies = {name: getattr(loaded.scorer, "tally", None) for name, loaded in self._loaded.items()}
+        return {name: tally.report() for name, tally in tallies.items() if tally is not None}
 
     def metrics(self, scorer: str, rows: list[dict[str, Any]], parsed: list[Parsed]) -> Scores:
         """Metrics of all rows by one scorer."""

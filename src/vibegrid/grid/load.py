@@ -15,6 +15,7 @@ from vibegrid.files import read_text
 from vibegrid.scorers.registry import COLUMNS
 from vibegrid.specs.base import Spec
 from vibegrid.specs.experiments import ExperimentSpec
+from vibegrid.specs.llms import BudgetSpec, LlmsSpec
 from vibegrid.specs.metrics import METRIC_NAMES
 from vibegrid.specs.models import ModelSpec
 from vibegrid.specs.remote import RemoteSpec
@@ -34,6 +35,7 @@ class RunConfig(Spec):
     labels: str | None = Field(
         default=None, description="a folder of labelled splits of yours, in place of texts, extraction and labelling"
     )
+    budget: BudgetSpec = Field(default_factory=BudgetSpec, description="what the run may cost")
     overrides: dict[str, Any] = Field(default_factory=dict, description="merged into the scale (for tests)")
 
 
@@ -139,6 +141,11 @@ def load_scale(root: Path, run: RunConfig) -> ScaleSpec:
     except ValidationError as error:
         raise from_validation(error, f"{path.relative_to(root)}: grpo") from None
     return scale
+
+
+def load_llms(root: Path) -> LlmsSpec:
+    """How LLMs may be asked."""
+    return parse(LlmsSpec, read_yaml(root / "config" / "llms.yaml"), "config/llms.yaml")
 
 
 def load_models(root: Path, scale: str) -> dict[str, Any]:

@@ -15,9 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vibegrid.errors import InputError
 from vibegrid.llm.audio_parts import audio_part
+from vibegrid.llm.checked import Checked, complete_checked, repair_chat
 from vibegrid.llm.client import Completion, Request, complete_many
+from vibegrid.llm.forms import response_format
+from vibegrid.llm.usage import Tally
 from vibegrid.llm.validated import validated
 from vibegrid.payloads import load_object
+from vibegrid.specs.llms import LimitsSpec
 from vibegrid.texts.markers import marked
 
 if TYPE_CHECKING:
@@ -25,9 +29,8 @@ if TYPE_CHECKING:
 
 MAX_SCORE = 10.0
 MAX_THINKING_CHARS = 2_000
-MAX_SHOWN_CHARS = 4_000  # of an answer that cannot be used, when it is shown to the judge again
+MAX_TOKENS = 8_192  # of an answer, the thoughts of a reasoning model included
 TASK = "Judge the sound that follows against this vibe."
-REPAIR = "That answer cannot be used: {reason}. Answer again with the one JSON object that was asked for."
 # Plain on purpose: what every provider's structured output takes. Ranges are checked here.
 SCHEMA = {
     "type": "object",
@@ -39,10 +42,7 @@ SCHEMA = {
     "required": ["thinking", "vibe_match", "audio_quality"],
     "additionalProperties": False,
 }
-RESPONSE_FORMAT = {
-    "type": "json_schema",
-    "json_schema": {"name": "judgement", "schema": SCHEMA, "strict": True},
-}
+RESPONSE_FORMAT = response_format("judgement", SCHEMA)
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +77,9 @@ def judge(
     system_prompt: str,
     store_path: str | os.PathLike[str],
     salt: str = "",
-    max_concurrency: int = 8,
-    requests_per_minute: int | None = None,
-    attempts: int = 5,
-    timeout_s: float = 60.0,
+    limits: LimitsSpec | None = None,
     params: Mapping[str, Any] | None = None,
+    tally: Tally | None = None,
 ) -> list[Judgement]:
     """A judgement for each vibe and the clip at its place, in order.
 
@@ -96,34 +94,25 @@ def judge(
         system_prompt: the task, `config/prompts/judge.md`.
         store_path: the store of LLM responses.
         salt: part of each response's identity (a new salt asks again).
-        max_concurrency, requests_per_minute, attempts, timeout_s: as `complete_many` takes them.
+        limits, tally: as `complete_many` takes them.
         params: LiteLLM's parameters of each call, beside temperature 0 and the form of the answer.
 
     Raises:
-        InputError: vibes and clips differ in number; an unknown model, a missing key, a store that fails.
+        InputError: vibes and clips differ in number; and as `complete_many` does.
     """
     if len(vibes) != len(clips):
         raise InputError("judge", f"{len(vibes)} vibes for {len(clips)} clips", "one vibe for each clip")
-    asked = {"temperature": 0.0, "response_format": RESPONSE_FORMAT} | dict(params or {})
+    asked = {"temperature": 0.0, "max_tokens": MAX_TOKENS, "response_format": RESPONSE_FORMAT} | dict(params or {})
+    tally = Tally() if tally is None else tally
 
-    def complete(chats: Sequence[list[dict[str, Any]]]) -> list[Completion]:
-        return complete_many(
-            [Request(chat, asked) for chat in chats],
-            model=model,
-            store_path=store_path,
-            salt=salt,
-            max_concurrency=max_concurrency,
-            requests_per_minute=requests_per_minute,
-            attempts=attempts,
-            timeout_s=timeout_s,
-        )
+    def ask(_: Sequence[int], chats: Sequence[list[dict[str, Any]]]) -> list[Completion]:
+        requests = [Request(chat, asked) for chat in chats]
+        return complete_many(requests, model=model, store_path=store_path, salt=salt, limits=limits, tally=tally)
 
-    chats = {i: _chat(vibes[i], clip, system_prompt) for i, clip in enumerate(clips) if clip.problem is None}
-    answers = dict(zip(chats, complete(list(chats.values())), strict=True))
-    found = {i: _judgement(answer) for i, answer in answers.items()}
-    broken = [i for i, made in found.items() if made.error and answers[i].text is not None]
-    again = complete([_repair_chat(chats[i], answers[i].text or "", found[i].error or "") for i in broken])
-    found |= {i: second for i, answer in zip(broken, again, strict=True) if not (second := _judgement(answer)).error}
+    heard = [i for i, clip in enumerate(clips) if clip.problem is None]
+    chats = [_chat(vibes[i], clips[i], system_prompt) for i in heard]
+    answers = complete_checked(chats, ask, parse_judgement, repair_chat, tally)
+    found = {i: _judgement(answer) for i, answer in zip(heard, answers, strict=True)}
     failed = [made.error for made in found.values() if made.error]
     if failed:
         log.warning("%s: %d of %d judgements failed, the first: %s", model, len(failed), len(found), failed[0])
@@ -149,18 +138,10 @@ def _chat(vibe: str, clip: Clip, system_prompt: str) -> list[dict[str, Any]]:
     return [{"role": "system", "content": system_prompt}, {"role": "user", "content": content}]
 
 
-def _repair_chat(chat: list[dict[str, Any]], answer: str, reason: str) -> list[dict[str, Any]]:
-    """The same request, the answer, and what was wrong with it. The sound is in it once, since it costs most."""
-    note = {"role": "user", "content": REPAIR.format(reason=reason)}
-    return [*chat, {"role": "assistant", "content": answer[:MAX_SHOWN_CHARS]}, note]
-
-
-def _judgement(completion: Completion) -> Judgement:
-    if completion.text is None:
-        return Judgement(None, None, None, "", completion.error or "no answer")
-    answer, reason = parse_judgement(completion.text)
+def _judgement(checked: Checked[Answer]) -> Judgement:
+    answer = checked.value
     if answer is None:
-        return Judgement(None, None, None, "", reason)
+        return Judgement(None, None, None, "", checked.reason)
     thinking = answer.thinking[:MAX_THINKING_CHARS].encode("utf-8", "replace").decode("utf-8")
     final = harmonic_mean(answer.vibe_match, answer.audio_quality)
     return Judgement(answer.vibe_match, answer.audio_quality, final, thinking)

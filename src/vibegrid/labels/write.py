@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.music_schema import schema_signature
+from common.music_schema import MusicConfigPromptPayload, schema_signature
 
 from vibegrid.errors import InputError
 from vibegrid.files import write_json, write_jsonl
 from vibegrid.labels.rows import is_usable, payload_problem, validation
+from vibegrid.llm.checked import Chat, complete_checked, repair_chat
 from vibegrid.llm.client import Completion, Request, complete_many
+from vibegrid.llm.forms import plain_schema, response_format
+from vibegrid.llm.prompts import Prompt
+from vibegrid.llm.usage import Tally
+from vibegrid.llm.validated import validated
 from vibegrid.payloads import Parsed, parse_output
 from vibegrid.specs.labels import LabelsSpec
 from vibegrid.texts.markers import marked
@@ -24,12 +29,13 @@ from vibegrid.vibes.rows import read_vibes
 log = logging.getLogger(__name__)
 
 SCHEMA_PLACEHOLDER = "{schema}"
+MAX_TOKENS = 4_096  # of an answer; a payload has about 500
 # Weights of the selection score. Each outweighs all that follow it, so that the order is: schema, palettes,
 # legal fields (steps of 1/34), colours that do not repeat.
 SCORE_WEIGHTS = {"schema_valid": 4.0, "palette_valid": 2.0, "valid_field_fraction": 1.0, "duplicates": -0.02}
 
 
-def write(spec: LabelsSpec, *, vibes: Path, prompt: str, store: Path, salt: str, out: Path) -> list[dict[str, Any]]:
+def write(spec: LabelsSpec, *, vibes: Path, prompt: Prompt, store: Path, salt: str, out: Path) -> list[dict[str, Any]]:
     """Label every unique vibe of `vibes`; write `labels.jsonl` and `labels.json` (counts) to folder `out`.
 
     Args:
@@ -44,13 +50,8 @@ def write(spec: LabelsSpec, *, vibes: Path, prompt: str, store: Path, salt: str,
         InputError: the teacher wrote no usable payload for any vibe.
     """
     unique = sorted({row["vibe_original"] for row in read_vibes(vibes)})
-    system = prompt.replace(SCHEMA_PLACEHOLDER, schema_signature())
-    requests = [
-        Request(_chat(vibe, system), params={"temperature": spec.temperature, "seed": spec.seed + i})
-        for vibe in unique
-        for i in range(spec.candidates)
-    ]
-    answers = complete_many(requests, model=spec.teacher, store_path=store, salt=salt)
+    tally = Tally()
+    answers = ask(spec, unique, prompt=prompt.text, store=store, salt=salt, tally=tally)
     groups = [answers[i : i + spec.candidates] for i in range(0, len(answers), spec.candidates)]
     labels = [{"vibe_original": vibe} | label(group, spec.teacher) for vibe, group in zip(unique, groups, strict=True)]
     bad = [row for row in labels if row["config_payload"] is None]
@@ -59,12 +60,46 @@ def write(spec: LabelsSpec, *, vibes: Path, prompt: str, store: Path, salt: str,
     if bad:
         log.warning("%d of %d vibes have no payload, the first: %s", len(bad), len(labels), bad[0]["config_error"])
     write_jsonl(out / "labels.jsonl", labels)
-    write_json(out / "labels.json", _report(labels, answers))
+    write_json(
+        out / "labels.json",
+        _report(labels, answers) | {"llm": {"model": spec.teacher, **prompt.label(), **tally.report()}},
+    )
     return labels
 
 
-def _chat(vibe: str, system: str) -> list[dict[str, str]]:
+def ask(
+    spec: LabelsSpec, vibes: Sequence[str], *, prompt: str, store: Path, salt: str, tally: Tally
+) -> list[Completion]:
+    """`spec.candidates` answers of each vibe, in order; one that is no valid payload is asked for once more."""
+    system = prompt.replace(SCHEMA_PLACEHOLDER, schema_signature())
+    form = response_format("payload", plain_schema(MusicConfigPromptPayload))
+    asked = {"temperature": spec.temperature, "max_tokens": MAX_TOKENS, "response_format": form}
+
+    def complete(places: Sequence[int], chats: Sequence[Chat]) -> list[Completion]:
+        seeds = [spec.seed + place % spec.candidates for place in places]
+        requests = [Request(chat, asked | {"seed": seed}) for chat, seed in zip(chats, seeds, strict=True)]
+        return complete_many(requests, model=spec.teacher, store_path=store, salt=salt, tally=tally)
+
+    chats = [_chat(vibe, system) for vibe in vibes for _ in range(spec.candidates)]
+    return [checked.completion for checked in complete_checked(chats, complete, _read, _repair, tally)]
+
+
+def _chat(vibe: str, system: str) -> Chat:
     return [{"role": "system", "content": system}, {"role": "user", "content": marked("vibe", vibe)}]
+
+
+def _repair(chat: Chat, answer: str, reason: str) -> Chat:
+    """The vibe comes again, last, as it was first."""
+    return repair_chat(chat, answer, reason, again=chat[-1]["content"])
+
+
+def _read(text: str) -> tuple[Parsed | None, str]:
+    """The payload of an answer, if it is valid, or what is wrong with it."""
+    parsed = parse_output(text)
+    problem = payload_problem(parsed)
+    if problem and parsed.json_valid and not parsed.schema_valid:
+        problem += f"; {validated(MusicConfigPromptPayload, parsed.payload)[1]}"
+    return (None, problem) if problem else (parsed, "")
 
 
 def label(answers: Sequence[Completion], model: str) -> dict[str, Any]:
@@ -114,7 +149,7 @@ def _problem(answer: Completion, parsed: Parsed | None) -> str:
     return (answer.error or "no answer") if parsed is None else payload_problem(parsed)
 
 
-def _report(labels: Sequence[dict[str, Any]], answers: Sequence[Completion]) -> dict[str, int]:
+def _report(labels: Sequence[dict[str, Any]], answers: Sequence[Completion]) -> dict[str, Any]:
     return {
         "vibes": len(labels),
         "calls": len(answers),

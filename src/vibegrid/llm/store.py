@@ -1,7 +1,6 @@
-"""A store of LLM answers: SQLite, private to its owner, kept as soon as an answer arrives.
+"""A store of LLM answers: SQLite, private to its owner, kept as soon as an answer arrives, with what it cost.
 
-Two processes may write to one store. It is safe against a kill at any moment. The file belongs on a local
-disk: SQLite's write-ahead log does not work over network file systems.
+Two processes may write to one store. It is safe against a kill at any moment.
 """
 
 from __future__ import annotations
@@ -13,13 +12,21 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
-from vibegrid.errors import InputError
+from vibegrid.llm.database import failure, open_private
+from vibegrid.llm.usage import Usage
 
-BUSY_S = 60.0
 CHUNK = 500  # keys a query; SQLite's own limit on variables is far above
-_TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, model TEXT NOT NULL, texts TEXT NOT NULL)"
+_TABLE = """CREATE TABLE IF NOT EXISTS answers
+(key TEXT PRIMARY KEY, model TEXT NOT NULL, texts TEXT NOT NULL, usage TEXT)"""
+
+
+class Stored(NamedTuple):
+    """The texts of an answer, one per choice, and what they cost when they were asked for."""
+
+    texts: list[str]
+    usage: Usage
 
 
 def key_of(model: str, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any], salt: str = "") -> str:
@@ -29,50 +36,48 @@ def key_of(model: str, messages: Sequence[Mapping[str, Any]], params: Mapping[st
 
 
 class ResponseStore:
-    """Key -> the texts of an answer, one per choice. Use as a context manager."""
+    """Key -> an answer. Use as a context manager."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._db = open_private(self.path, _TABLE)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self.path.chmod(0o600)  # SQLite gives its side files the mode of this one
-        except OSError as error:
-            raise InputError(str(self.path), f"the response store cannot be opened: {error.strerror}") from None
-        self._db = sqlite3.connect(self.path, timeout=BUSY_S, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(_TABLE)
+            self._add_usage()
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise self._failure(error) from None
+            raise failure(self.path, error) from None
 
-    def get_many(self, keys: Iterable[str]) -> dict[str, list[str]]:
+    def _add_usage(self) -> None:
+        """The column that stores of earlier versions lack."""
+        if not any(name == "usage" for _, name, *_ in self._db.execute("PRAGMA table_info(answers)")):
+            try:
+                self._db.execute("ALTER TABLE answers ADD COLUMN usage TEXT")
+            except sqlite3.OperationalError as error:
+                if "duplicate column" not in str(error):  # another process was first
+                    raise
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Stored]:
         """The stored answers among `keys`."""
         wanted = list(dict.fromkeys(keys))
-        found: dict[str, list[str]] = {}
+        found: dict[str, Stored] = {}
         try:
             for start in range(0, len(wanted), CHUNK):
                 part = wanted[start : start + CHUNK]
                 marks = ",".join("?" * len(part))
-                query = f"SELECT key, texts FROM answers WHERE key IN ({marks})"
-                found |= {key: json.loads(texts) for key, texts in self._db.execute(query, part)}
+                query = f"SELECT key, texts, usage FROM answers WHERE key IN ({marks})"
+                for key, texts, usage in self._db.execute(query, part):
+                    found[key] = Stored(json.loads(texts), Usage(*json.loads(usage)) if usage else Usage.unknown())
         except sqlite3.DatabaseError as error:
-            raise self._failure(error) from None
+            raise failure(self.path, error) from None
         return found
 
-    def put(self, key: str, model: str, texts: Sequence[str]) -> None:
+    def put(self, key: str, model: str, texts: Sequence[str], usage: Usage) -> None:
         """Keep an answer; where another process was first, its answer stays."""
-        row = (key, model, json.dumps(list(texts)))
+        row = (key, model, json.dumps(list(texts)), json.dumps(list(usage)))
         try:
-            self._db.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", row)
+            self._db.execute("INSERT OR IGNORE INTO answers (key, model, texts, usage) VALUES (?, ?, ?, ?)", row)
         except sqlite3.DatabaseError as error:
-            raise self._failure(error) from None
-
-    def _failure(self, error: sqlite3.Error) -> InputError:
-        hint = "is it a SQLite file, on a local disk with space left, and not held by another program?"
-        return InputError(str(self.path), f"the response store failed: {error}", hint)
+            raise failure(self.path, error) from None
 
     def close(self) -> None:
         self._db.close()

@@ -4,6 +4,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+MAX_CHARS = 300
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -14,4 +16,5 @@ def validated(model: type[M], value: Any) -> tuple[M | None, str]:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        return None, f"{place}: {first['msg']}"
+        line = f"{place}: {first['msg']}".encode("utf-8", "replace").decode("utf-8")  # a key is the answer's own word
+        return None, " ".join(line.split())[:MAX_CHARS]

@@ -16,6 +16,7 @@ import numpy as np
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_json
 from vibegrid.folders import whole_folder
+from vibegrid.llm.prompts import Prompt
 from vibegrid.payloads import dumps, parse_output
 from vibegrid.ranking import auc
 from vibegrid.scorers.base import Needs, Scorer, scored
@@ -29,7 +30,9 @@ from vibegrid.texts.draws import sample
 log = logging.getLogger("vibegrid.scorers")
 
 
-def calibrate(spec: Mapping[str, Any], *, splits: Path, model: Path | None, prompt: str, out: Path) -> dict[str, Any]:
+def calibrate(
+    spec: Mapping[str, Any], *, splits: Path, model: Path | None, prompt: Prompt, out: Path
+) -> dict[str, Any]:
     """Write ``scorer.json`` to the folder `out`; returns its object.
 
     Args:
@@ -50,7 +53,7 @@ def calibrate(spec: Mapping[str, Any], *, splits: Path, model: Path | None, prom
         "teacher": [dumps(row["config_payload"]) for row in rows],
         "random": generate(vibes, seed=sizes.seed),
     }
-    needs = Needs(model=model, prompt=prompt, salt=spec["salt"])
+    needs = Needs(model=model, prompt=prompt.text, salt=spec["salt"])
     scorer = open_scorer(spec["module"], spec["scorer"], needs)
     studio = Studio(spec["seconds"])
     raw = {group: _raw_scores(scorer, studio, vibes, texts) for group, texts in outputs.items()}
@@ -69,7 +72,8 @@ def calibrate(spec: Mapping[str, Any], *, splits: Path, model: Path | None, prom
         "spec": dict(spec["scorer"]),
         "seconds": spec["seconds"],
         "model": os.path.relpath(model, out) if model else "",
-        "prompt": prompt,
+        "prompt": prompt.text,
+        "prompt_version": prompt.version,
         "salt": spec["salt"],
         "direction": "higher",
         "primary": scorer.primary,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vibegrid.llm.usage import Tally
 from vibegrid.scorers.base import Column, Needs
 from vibegrid.sound.takes import Take
 from vibegrid.specs.scorers import JudgeSpec
@@ -22,6 +23,7 @@ class JudgeScorer:
 
     def __init__(self, spec: JudgeSpec, needs: Needs) -> None:
         self.spec, self.needs = spec, needs
+        self.tally = Tally()
 
     def score(self, vibes: Sequence[str], takes: Sequence[Take]) -> list[dict[str, float | None]]:
         """The judge's numbers of each pair, asked together."""
@@ -34,8 +36,7 @@ class JudgeScorer:
             system_prompt=self.needs.prompt,
             store_path=self.needs.store,
             salt=self.needs.salt,
-            max_concurrency=self.spec.max_concurrency,
-            requests_per_minute=self.spec.requests_per_minute,
+            tally=self.tally,
         )
         return [{name: getattr(one, name) for name in self.columns} for one in judgements]
 

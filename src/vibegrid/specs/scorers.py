@@ -37,8 +37,6 @@ class JudgeSpec(ScorerBase):
     kind: Literal["judge"] = "judge"
     model: str = Field(..., min_length=3, description="LiteLLM model: embedded/listener-1, gemini/...")
     prompt: str = Field(default="judge", description="system prompt, a file of config/prompts")
-    max_concurrency: int = Field(default=8, ge=1, description="calls under way at one time")
-    requests_per_minute: int | None = Field(default=None, ge=1, description="limit of the provider")
 
 
 class FunctionSpec(ScorerBase):

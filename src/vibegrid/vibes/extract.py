@@ -11,7 +11,11 @@ from typing import Any, NamedTuple
 
 from vibegrid.errors import InputError
 from vibegrid.files import write_json, write_jsonl
+from vibegrid.llm.checked import Chat, Checked, complete_checked, repair_chat
 from vibegrid.llm.client import Completion, Request, complete_many
+from vibegrid.llm.forms import plain_schema, response_format
+from vibegrid.llm.prompts import Prompt
+from vibegrid.llm.usage import Tally
 from vibegrid.specs.vibes import VibesSpec
 from vibegrid.texts.collect import read_texts
 from vibegrid.texts.markers import marked
@@ -20,7 +24,7 @@ from vibegrid.vibes.paginate import page_marker, paginate
 
 log = logging.getLogger(__name__)
 
-REPAIR = "That answer cannot be used: {reason}. Answer again with the one JSON object that was asked for."
+MAX_TOKENS = 4_096  # of an answer
 
 
 class Page(NamedTuple):
@@ -33,23 +37,14 @@ class Page(NamedTuple):
     text: str
 
 
-class Outcome(NamedTuple):
-    """What became of a page."""
-
-    answer: Answer | None
-    reason: str  # empty where there is an answer
-    stored: bool
-    repaired: bool
-
-
-def extract(spec: VibesSpec, *, texts: Path, prompt: str, store: Path, salt: str, out: Path) -> dict[str, Any]:
+def extract(spec: VibesSpec, *, texts: Path, prompt: Prompt, store: Path, salt: str, out: Path) -> dict[str, Any]:
     """Extract the vibes of all texts and write `vibes.jsonl`, `pages.jsonl` and `extraction.json` to folder
     `out`.
 
     Args:
         spec: the extractor, its sampling, and the words a page.
         texts: file of the texts stage.
-        prompt: the system prompt itself.
+        prompt: the system prompt.
         store: the store of LLM responses; what stands there is not asked again.
         salt: part of each response's identity (a new salt asks again).
         out: folder for the results.
@@ -58,11 +53,12 @@ def extract(spec: VibesSpec, *, texts: Path, prompt: str, store: Path, salt: str
         The counts that are in `extraction.json`.
     """
     pages = pages_of(read_texts(texts), spec.page_words)
-    outcomes = ask(spec, pages, prompt=prompt, store=store, salt=salt)
+    tally = Tally()
+    outcomes = ask(spec, pages, prompt=prompt.text, store=store, salt=salt, tally=tally)
     failed = [
         {"dataset": p.dataset, "id_in_dataset": p.id_in_dataset, "text_page": p.number, "reason": o.reason}
         for p, o in zip(pages, outcomes, strict=True)
-        if o.answer is None
+        if o.value is None
     ]
     if len(failed) == len(pages):
         raise InputError(spec.extractor, f"no page of {len(pages)} could be extracted: {failed[0]['reason']}")
@@ -71,16 +67,17 @@ def extract(spec: VibesSpec, *, texts: Path, prompt: str, store: Path, salt: str
     rows = [
         row
         for page, outcome in zip(pages, outcomes, strict=True)
-        if outcome.answer is not None
-        for row in vibe_rows(page, outcome.answer, spec.extractor)
+        if outcome.value is not None
+        for row in vibe_rows(page, outcome.value, spec.extractor)
     ]
     report = {
         "pages": len(pages),
         "answered": len(pages) - len(failed),
         "repaired": sum(outcome.repaired for outcome in outcomes),
-        "stored": sum(outcome.stored for outcome in outcomes),
+        "stored": sum(outcome.completion.stored for outcome in outcomes),
         "failed": failed,
         "vibes": len(rows),
+        "llm": {"model": spec.extractor, **prompt.label(), **tally.report()},
     }
     write_jsonl(out / "vibes.jsonl", rows)
     write_jsonl(out / "pages.jsonl", map(_page_row, pages))
@@ -100,27 +97,26 @@ def pages_of(texts: Sequence[dict[str, Any]], page_words: int) -> list[Page]:
     return found
 
 
-def ask(spec: VibesSpec, pages: Sequence[Page], *, prompt: str, store: Path, salt: str) -> list[Outcome]:
-    """One call a page, and one more for a page whose answer cannot be used."""
+def ask(
+    spec: VibesSpec, pages: Sequence[Page], *, prompt: str, store: Path, salt: str, tally: Tally
+) -> list[Checked[Answer]]:
+    """One request a page, and one more for a page whose answer cannot be used."""
+    params = {
+        "temperature": spec.temperature,
+        "seed": spec.seed,
+        "max_tokens": MAX_TOKENS,
+        "response_format": response_format("vibes", plain_schema(Answer)),
+    }
+
+    def complete(_: Sequence[int], chats: Sequence[Chat]) -> list[Completion]:
+        requests = [Request(chat, params) for chat in chats]
+        return complete_many(requests, model=spec.extractor, store_path=store, salt=salt, tally=tally)
+
     chats = [_chat(page, prompt) for page in pages]
-
-    def complete(conversations: Sequence[list[dict[str, str]]]) -> list[Completion]:
-        params = {"temperature": spec.temperature, "seed": spec.seed}
-        requests = [Request(chat, params=params) for chat in conversations]
-        return complete_many(requests, model=spec.extractor, store_path=store, salt=salt)
-
-    first = complete(chats)
-    outcomes = [_outcome(completion) for completion in first]
-    broken = [i for i, o in enumerate(outcomes) if o.answer is None and first[i].text is not None]
-    again = complete([_repair_chat(chats[i], first[i].text or "", outcomes[i].reason) for i in broken])
-    for i, completion in zip(broken, again, strict=True):
-        second = _outcome(completion)
-        if second.answer is not None:
-            outcomes[i] = second._replace(repaired=True)
-    return outcomes
+    return complete_checked(chats, complete, parse_answer, _repair, tally)
 
 
-def _chat(page: Page, prompt: str) -> list[dict[str, str]]:
+def _chat(page: Page, prompt: str) -> Chat:
     """The marker of the page stands outside `<text>`, where only words of the text stand."""
     content = marked("text", page.text)
     if page.of > 1:
@@ -128,18 +124,9 @@ def _chat(page: Page, prompt: str) -> list[dict[str, str]]:
     return [{"role": "system", "content": prompt}, {"role": "user", "content": content}]
 
 
-def _repair_chat(chat: list[dict[str, str]], answer: str, reason: str) -> list[dict[str, str]]:
-    """The same request, with what was wrong with the answer. The page comes again, last, as it was
-    first."""
-    note = {"role": "user", "content": REPAIR.format(reason=reason) + "\n" + chat[-1]["content"]}
-    return [*chat, {"role": "assistant", "content": answer[:4_000] or "(nothing)"}, note]
-
-
-def _outcome(completion: Completion) -> Outcome:
-    if completion.text is None:
-        return Outcome(None, completion.error or "no answer", completion.stored, False)
-    answer, reason = parse_answer(completion.text)
-    return Outcome(answer, reason, completion.stored, False)
+def _repair(chat: Chat, answer: str, reason: str) -> Chat:
+    """The page comes again, last, as it was first."""
+    return repair_chat(chat, answer, reason, again=chat[-1]["content"])
 
 
 def vibe_rows(page: Page, answer: Answer, model: str) -> list[dict[str, Any]]:
