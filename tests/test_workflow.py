@@ -77,6 +77,31 @@ def test_new_arm_is_its_adapter_and_evaluation(copy: Path) -> None:
     assert plan == {"Collect all tables": [""]}
 
 
+def test_new_noise_rate_or_dedupe_threshold_calls_no_llm(copy: Path) -> None:
+    """Only its variant, adapter and evaluations are new; the variant is built without one answer of an LLM."""
+    arms = {"noise": {"dataset.error_rate": 0.5}, "dedupe": {"dataset.dedupe_threshold": 0.7}}
+    named = {name: {"set": settings} for name, settings in arms.items()}
+    twins = {name: {"set": {"dataset.representation": name}} for name in ("all_levels", "both_scopes")}
+    experiment(copy, "tiny_rank", sweep={}, arms={**named, **twins})
+    plan = planned(copy)
+    variants = ["dataset-dedupe_threshold-0.7", "dataset-error_rate-0.5"]
+    assert slugs(plan["Build dataset variant"]) == [variant.removeprefix("dataset-") for variant in variants]
+    assert slugs(plan["Train SFT adapter"]) == variants
+    assert slugs(plan["Generate outputs"]) == slugs(plan["Score outputs"]) == [f"sft-{variant}" for variant in variants]
+    assert set(plan) == TABLES | {"Build dataset variant", "Train SFT adapter", "Generate outputs", "Score outputs"}
+    answers = copy / ".cache/llm"
+    assert answers.is_file()
+    answers.unlink()  # without it every call is made, and kept there
+    cards = [f"results/datasets/{made}/card.json" for made in plan["Build dataset variant"]]
+    snakemake(copy, *cards)
+    assert not answers.exists()
+    dedupe, noise = (read_json(copy / card) for card in cards)
+    assert noise["noise"]["SFT-Train"]["rows"] > dedupe["noise"]["SFT-Train"]["rows"]
+    assert dedupe["duplicates"]["removed"] > noise["duplicates"]["removed"]
+    plan = planned(copy)
+    assert "Build dataset variant" not in plan and slugs(plan["Train SFT adapter"]) == variants
+
+
 def test_removed_arm_remakes_the_table_only(copy: Path) -> None:
     experiment(copy, "tiny_rank", sweep={"lora.r": [16]})
     assert set(planned(copy)) == TABLES

@@ -102,7 +102,7 @@ def synthetic(folder: Path, size: int) -> list[dict[str, Any]]:
     """Write `vibes.jsonl`, `labels.jsonl` and `embeddings.npz` of `size` vibes to `folder`; returns the vibe rows."""
     from vibegrid.datasets.embed import save
     from vibegrid.files import write_jsonl
-    from vibegrid.labels.write import LABEL_FIELDS
+    from vibegrid.labels.rows import LABEL_FIELDS
     from vibegrid.systems.random_uniform import generate
     from vibegrid.vibes.rows import LEVELS, SCOPES, VIBE_FIELDS
 
