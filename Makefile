@@ -1,6 +1,6 @@
 # make          the study at the mini scale: environment, results/all_tables.csv, figures
 # make test     the test suite             make lint    format, lint and types
-# make plan     what would run             make bench   where the time of the last runs went
+# make plan     what would run, its price  make bench   where the time of the last runs went
 # make bench-data  how splits, noise and dedupe grow with the number of vibes
 # make prune    results nobody refers to   make vouch   an edit that changes no result
 # make archive  results in one file        make figures FROM=archive   tables and figures of such a file
@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 SCALE ?= mini
+EXPERIMENTS ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is imported is compiled once and kept: without that, every job would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -49,7 +50,7 @@ test-fast: $(TOOLS)
 	@$(BIN)/python -m pytest -n 2 -m 'not slow'
 
 plan: $(READY)
-	@vibegrid plan --scale $(SCALE)
+	@vibegrid plan --scale $(SCALE) --experiments $(EXPERIMENTS) $(if $(WHY),--why) $(if $(JSON),--json)
 
 bench: $(READY)
 	@vibegrid bench

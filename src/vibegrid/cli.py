@@ -15,11 +15,15 @@ ROOT = Path()
 def plan(
     scale: Annotated[str, typer.Option(help="a file of config/scales")] = "mini",
     experiments: Annotated[str, typer.Option(help="`all`, or names with commas")] = "all",
+    cores: Annotated[int | None, typer.Option(min=1, help="local jobs at once; all cores by default")] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="remote jobs at once")] = 10,
+    why: Annotated[bool, typer.Option("--why", help="the reason of every job")] = False,
+    json: Annotated[bool, typer.Option("--json", help="one JSON object in place of tables")] = False,
 ) -> None:
-    """What would run: arms, unique trainings and jobs of each experiment."""
+    """What would run and why, how long it would take, and what it would cost."""
     from vibegrid.commands.plan import show_plan
 
-    show_plan(ROOT, scale, experiments)
+    show_plan(ROOT, scale, experiments, cores=cores, gpus=gpus, why=why, as_json=json)
 
 
 @app.command()
