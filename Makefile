@@ -5,6 +5,7 @@
 # make prune    results nobody refers to   make vouch   an edit that changes no result
 # make archive  results in one file        make figures FROM=archive   tables and figures of such a file
 # make report   results/report.html
+# make rate     serve the pack of human_eval on this machine and collect ratings
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := run
@@ -19,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is imported is compiled once and kept: without that, every job would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast plan bench bench-data lint format docs prune vouch env tools clean archive figures report
+.PHONY: run test test-fast plan bench bench-data lint format docs prune vouch rate env tools clean archive figures report
 
 run: $(READY)
 	@snakemake results/all_tables.csv figures listen
@@ -70,6 +71,10 @@ docs: $(READY)
 # STEP=train_sft REASON='why its results stay as they are' [SINCE=HEAD]
 vouch: $(READY)
 	@vibegrid vouch "$(STEP)" --reason "$(REASON)" --since "$(or $(SINCE),HEAD)"
+
+# Until Ctrl-C. EXPERIMENT=human_eval PORT=8420; ratings go to ratings/<experiment>, where `snakemake` reads them.
+rate: $(READY)
+	@vibegrid rate --scale "$(SCALE)" --experiment "$(or $(EXPERIMENT),human_eval)" --port "$(or $(PORT),8420)"
 
 # APPLY=1 moves what is listed to .cache/trash
 prune: $(READY)

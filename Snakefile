@@ -45,6 +45,7 @@ include: "rules/analyses.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/listen.smk"
+include: "rules/human.smk"
 
 
 rule figures:

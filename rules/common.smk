@@ -237,6 +237,16 @@ def score_folders(wildcards):
     return [parent.folder for parent in node("analyses", wildcards).parents.values()]
 
 
+def heard_folders(wildcards):
+    """Folders of the outputs that a pack is made of, as name=folder."""
+    return [f"{name}={folder}" for name, folder in named_parents("packs", wildcards, "generation")]
+
+
+def rated_scores(wildcards):
+    """Folders of the scores of the systems that were rated."""
+    return [folder for _, folder in named_parents("analyses", wildcards, "scores")]
+
+
 def analysis_file(name):
     """Input function: a file of the analysis of an experiment."""
 
@@ -278,5 +288,7 @@ wildcard_constraints:
     generation=ids("generations"),
     score=ids("scores"),
     analysis=ids("analyses"),
+    ratings=ids_of_step("analyze_ratings", "analyses"),
+    pack=ids("packs"),
     experiment=made_by("plot", "plot"),
     agreement=made_by("plot", "plot_agreement"),

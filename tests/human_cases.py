@@ -11,7 +11,7 @@ from listen_cases import payload
 from vibegrid.files import write_csv, write_json, write_jsonl
 from vibegrid.human.key import Clip, Key
 from vibegrid.human.trials import Broken, Unit, draw_forms
-from vibegrid.specs.human import HumanSettings, RatingsSpec, pair_name, pairs_of
+from vibegrid.specs.human import PackSettings, RatingsSpec, pair_name, pairs_of
 
 EVAL_SET = "few"
 HOSTILE = "<script>window.hacked = 1</script> & \u202e rain"
@@ -54,7 +54,7 @@ def two_systems(folder: Path) -> dict[str, Path]:
 
 def silent_key(prompts: int = 30, systems: tuple[str, ...] = SYSTEMS, **settings: Any) -> Key:
     """A key as of a pack in which every system has a sound of its own on every prompt; nothing is rendered."""
-    wanted = HumanSettings(**settings)
+    wanted = PackSettings(**settings)
     names = [f"p{number:02d}" for number in range(prompts)]
     clips = {
         f"c-{p}-{s}": Clip(p, s, hashlib.sha256(f"{p}{s}".encode()).hexdigest()[:12]) for p in names for s in systems

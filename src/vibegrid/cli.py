@@ -1,4 +1,4 @@
-"""`vibegrid`: what `make plan`, `make bench`, `make bench-data`, `make prune`, `make vouch` and `make docs` call."""
+"""`vibegrid`: what `make plan`, `bench`, `bench-data`, `prune`, `vouch`, `rate` and `docs` call."""
 
 from pathlib import Path
 from typing import Annotated
@@ -60,6 +60,20 @@ def vouch(
     from vibegrid.commands.vouch import vouch_step
 
     vouch_step(ROOT, step, reason=reason, since=since)
+
+
+@app.command()
+def rate(
+    experiment: Annotated[str, typer.Option(help="an experiment of `kind: human`")] = "human_eval",
+    scale: Annotated[str, typer.Option(help="a file of config/scales")] = "mini",
+    pack: Annotated[Path | None, typer.Option(help="folder of a pack, in place of the experiment's")] = None,
+    ratings: Annotated[Path | None, typer.Option(help="folder that collects the ratings")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8420,
+) -> None:
+    """Serve a pack on this machine (127.0.0.1) and collect its ratings, until Ctrl-C."""
+    from vibegrid.commands.rate import serve_pack
+
+    serve_pack(ROOT, experiment, scale, pack=pack, ratings=ratings, port=port)
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vibegrid.grid.arms import Arm, Experiment, dump
@@ -22,12 +23,14 @@ class Analysis(NamedTuple):
         named: the spec as its identity has it: what it reads by content, in place of names of folders.
         parents: role to node; their files are the inputs of its step.
         modules: modules that the spec names, whose code is part of the identity.
+        sources: role to source file or folder, which `named` has by its digest.
     """
 
     spec: dict[str, Any]
     named: dict[str, Any]
     parents: dict[str, Node]
     modules: tuple[str, ...] = ()
+    sources: Mapping[str, str] = MappingProxyType({})
 
 
 def comparison(study: Study, experiment: Experiment) -> Analysis:

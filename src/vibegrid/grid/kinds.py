@@ -41,6 +41,15 @@ KINDS: dict[str, Kind] = {
         files=("points.csv",),
         metrics=PAIR_METRICS,
     ),
+    "human": Kind(
+        "vibegrid.grid.human:human",
+        "analyze_ratings",
+        "tabulate_measures",
+        "plot_ratings",
+        files=("raters.csv",),
+        settings="vibegrid.specs.human:HumanSettings",
+        metrics=("win_rate",),
+    ),
 }
 
 

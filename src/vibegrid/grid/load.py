@@ -36,6 +36,9 @@ class RunConfig(Spec):
         default=None, description="a folder of labelled splits of yours, in place of texts, extraction and labelling"
     )
     budget: BudgetSpec = Field(default_factory=BudgetSpec, description="what the run may cost")
+    ratings: str | None = Field(
+        default="ratings", description="folder of human ratings, one folder an experiment; null: none are read"
+    )
     overrides: dict[str, Any] = Field(default_factory=dict, description="merged into the scale (for tests)")
 
 

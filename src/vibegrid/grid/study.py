@@ -102,9 +102,14 @@ class Study:
         sources: dict[str, str] | None = None,
         named: tuple[str, ...] = (),
         parts: dict[str, str] | None = None,
+        identity: dict[str, Any] | None = None,
     ) -> Node:
-        """The node of a step, made once for one identity; `named` are modules that its spec names."""
-        identity = parts if parts is not None else self.identity(step, spec, parents, sources, named)
+        """The node of a step, made once for one identity; `named` are modules that its spec names.
+
+        `parts`, or `identity`, stand in for what `identity()` says where a step reads less than all of its parents.
+        """
+        if identity is None:
+            identity = parts if parts is not None else self.identity(step, spec, parents, sources, named)
         digest = digest_of(identity)
         node = Node(step, kind, slug, digest, spec, self.scale.results, parents or {}, sources or {}, parts or {})
         known = self._nodes.setdefault((kind, node.id), node)
@@ -125,9 +130,13 @@ class Study:
             "step": step,
             "spec": spec,
             "parents": {role: node.digest for role, node in (parents or {}).items()},
-            "sources": {role: self._source(path) for role, path in (sources or {}).items()},
+            "sources": self.source_digests(sources or {}),
             "code": self.code.digest(step, named),
         }
+
+    def source_digests(self, sources: Mapping[str, str]) -> dict[str, str]:
+        """Role to the digest of a source file's or folder's bytes."""
+        return {role: self._source(path) for role, path in sources.items()}
 
     def _source(self, path: str) -> str:
         if not (self.root / path).exists():
@@ -208,7 +217,7 @@ class Study:
         }
         identity = {"spec": {**common, **made.named}, "code": self.code.digest(kind.measure, made.modules)}
         spec, digest, results = {**common, **made.spec}, digest_of(identity), self.scale.results
-        node = Node(kind.measure, "analyses", experiment.name, digest, spec, results, made.parents)
+        node = Node(kind.measure, "analyses", experiment.name, digest, spec, results, made.parents, dict(made.sources))
         self._nodes[("analyses", node.id)] = node
         return node
 

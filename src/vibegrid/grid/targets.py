@@ -53,6 +53,10 @@ FILES: dict[str, tuple[str, ...]] = {
     "eval_sets": ("prompts.jsonl", "embeddings.npy"),
     "generations": ("generations.jsonl", "parts.json"),
     "scores": ("scores.csv", "parts.json"),
+    "packs": (
+        "key.json",
+        *(f"page/{name}" for name in ("index.html", "listen.css", "rate.css", "rate.js", "trials.js")),
+    ),
     "analyses": ("comparison.csv", "spec.json"),
 }
 MORE_FILES = {"import_splits": ("pages.jsonl",)}  # of a step, beside those of its kind

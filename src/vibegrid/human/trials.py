@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
-from vibegrid.specs.human import HumanSettings
+from vibegrid.specs.human import PackSettings
 
 COMPARE, CHECK, REPEAT = "compare", "check", "repeat"
 LAST_THIRD = 2 / 3  # of a form: where repeats are asked, of what the first third asked
@@ -48,7 +48,7 @@ class Trial(NamedTuple):
     of: str  # of a repeat: the trial that it repeats
 
 
-def draw_forms(units: Sequence[Sequence[Unit]], checks: Sequence[Broken], settings: HumanSettings) -> list[Trial]:
+def draw_forms(units: Sequence[Sequence[Unit]], checks: Sequence[Broken], settings: PackSettings) -> list[Trial]:
     """All trials of all forms, form by form in the order in which they are heard.
 
     Args:

@@ -20,10 +20,22 @@ QUALITY_METRICS = (
 )
 PREFERENCE = "preference_spearman"  # of an automatic metric with what raters preferred
 EVERYBODY = "raters"  # "arm" of what is said of all raters
+HEADINGS = {  # columns of the table for reading
+    "win_rate": "win rate",
+    "win_rate_all_prompts": "win rate, all prompts",
+    "ratings_needed": "ratings needed",
+    "raters_needed": "raters needed",
+    "bradley_terry": "Bradley–Terry strength",
+    "krippendorff_alpha": "Krippendorff's alpha",
+    "position_bias": "position bias (left)",
+    "self_consistency": "self-consistency",
+    "raters_excluded": "raters excluded",
+    PREFERENCE: "Spearman with preference",
+}
 
 
-class HumanSettings(Spec):
-    """`settings` of a `kind: human` experiment: what a rater hears, and who counts."""
+class PackSettings(Spec):
+    """What a rater hears."""
 
     prompts: int | None = Field(default=None, ge=1, description="the eval set's first prompts; null for all")
     forms: int = Field(
@@ -35,6 +47,20 @@ class HumanSettings(Spec):
         default=4, ge=0, le=40, description="comparisons of a form asked twice, half with sides swapped"
     )
     seed: int = Field(default=0, ge=0, description="of forms, orders and sides")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.repeats > self.comparisons:
+            raise ValueError(f"repeats: {self.repeats} of {self.comparisons} comparisons cannot be asked twice")
+        return self
+
+
+class HumanSettings(PackSettings):
+    """`settings` of a `kind: human` experiment: what a rater hears, who counts, and what would matter."""
+
+    pair: tuple[str, str] | None = Field(
+        default=None, description="the confirmatory pair, later arm first; the last two arms where it is left out"
+    )
     max_failed: int = Field(default=1, ge=0, description="a rater who fails more checks is left out")
     smallest_win_rate: float = Field(default=0.6, gt=0.5, lt=1, description="smallest win rate that would matter")
     power: float = Field(default=0.8, gt=0.5, lt=1, description="chance of finding it")
@@ -42,12 +68,6 @@ class HumanSettings(Spec):
     design_effect: float = Field(
         default=1.5, ge=1, description="ratings that are worth one independent rating, until ratings say so themselves"
     )
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.repeats > self.comparisons:
-            raise ValueError(f"repeats: {self.repeats} of {self.comparisons} comparisons cannot be asked twice")
-        return self
 
 
 class PackSpec(Spec):
@@ -58,7 +78,7 @@ class PackSpec(Spec):
     systems: tuple[str, ...] = Field(..., min_length=2, description="arms that are compared, each pair of them")
     seconds: float = Field(default=4.0, gt=0, le=120, description="length of a clip")
     notes: str = Field(default="", description="what a rater must know, shown on the page")
-    settings: HumanSettings = Field(default_factory=HumanSettings, description="what a rater hears")
+    settings: PackSettings = Field(default_factory=PackSettings, description="what a rater hears")
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -91,6 +111,8 @@ class RatingsSpec(Spec):
     bootstrap: int = Field(default=2000, ge=100, description="resamples of an interval")
     permutations: int = Field(default=10000, ge=100, description="random sign vectors of a test")
     seed: int = Field(default=0, ge=0, description="seed of both")
+    unit: str = Field(default="compared", description="heading of the table's rows")
+    columns: dict[str, str] = Field(default_factory=lambda: dict(HEADINGS), description="columns of the table")
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
