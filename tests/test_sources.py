@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from project import OVERRIDES, copy_sources, planned, snakemake, trim
 from pydantic import TypeAdapter, ValidationError
 
 from vibegrid.datasets import embed as vectors
 from vibegrid.datasets.labelled import import_splits
 from vibegrid.errors import InputError
 from vibegrid.files import read_jsonl, write_jsonl
+from vibegrid.grid.study import Study
 from vibegrid.labels.rows import LABEL_FIELDS
 from vibegrid.llm import composer
 from vibegrid.specs.datasets import ImportSpec
@@ -181,6 +183,7 @@ def test_a_folder_of_labelled_splits_comes_back_unchanged(tmp_path: Path) -> Non
     assert report["payloads"] == {"counts": {s: {"valid": 10, "invalid": 0, "none": 0} for s in SPLITS}, "examples": []}
     assert report["removed"]["rows"] == {"SFT-Train": 0, "SFT-Val": 0, "GRPO": 0}
     assert (tmp_path / "out" / "pages.jsonl").read_text() == ""
+    assert report["texts_on_two_sides"] == 0
     sides = [{tuple(key) for key in keys} for keys in report["texts"].values()]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 8
 
@@ -200,6 +203,7 @@ def test_what_is_near_to_test_leaves_the_other_sides(tmp_path: Path) -> None:
     report = imported(labelled(tmp_path / "mine", same))
     assert report["removed"]["rows"] == {"SFT-Train": 2, "SFT-Val": 2, "GRPO": 2}
     assert report["removed"]["examples"][0]["test_vibe"] == "one vibe for all"
+    assert report["removed"]["max_cosine"] == {"SFT-Train": 0.0, "SFT-Val": 0.0, "GRPO": 0.0}
     assert report["rows"]["TEST"]["rows"] == 10 and report["rows"]["GRPO"]["rows"] == 8
 
 
@@ -289,3 +293,62 @@ def test_bom_and_crlf_are_fine(tmp_path: Path) -> None:
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         import_splits(ImportSpec(), labelled=tmp_path / "none", embeddings=tmp_path / "e", out=tmp_path / "out")
+
+
+# the workflow on a folder of labelled splits ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = trim(copy_sources(tmp_path_factory.mktemp("labelled") / "project"))
+    labelled(made / "mine")
+    return made
+
+
+def test_labelled_splits_are_planned_without_texts_vibes_and_labels(project: Path) -> None:
+    made = planned(project, "results/all_tables.csv", "figures", "--config", "labels=mine")
+    assert made["Import labelled splits"] and len(made["Embed vibes"]) == 1 and len(made["Build dataset variant"]) == 1
+    absent = (
+        "Collect texts",
+        "Extract",
+        "Write payloads",
+        "Choose",
+        "Split rows",
+        "Measure what best of N",
+        "Plot what best",
+    )
+    assert not [step for step in made if step.startswith(absent)]
+
+
+def test_texts_and_labels_exclude_each_other_and_raw_text_needs_pages(project: Path) -> None:
+    with pytest.raises(InputError, match="exclude each other"):
+        Study(project, {"scale": "mini", "overrides": OVERRIDES, "labels": "mine", "texts": "a.jsonl"})
+    overrides = OVERRIDES | {"sft": OVERRIDES["sft"] | {"dataset": {"representation": "raw_text"}}}
+    with pytest.raises(InputError, match=r"mine/pages\.jsonl: no such file, and `raw_text` shows pages"):
+        list(Study(project, {"scale": "mini", "overrides": overrides, "labels": "mine"}).all_nodes())
+    with pytest.raises(InputError, match=r"none/TEST\.jsonl|none/SFT-Train\.jsonl"):
+        list(Study(project, {"scale": "mini", "overrides": OVERRIDES, "labels": "none"}).all_nodes())
+
+
+def test_an_edited_labelled_file_is_another_split(project: Path) -> None:
+    config = {"scale": "mini", "overrides": OVERRIDES, "labels": "mine"}
+    before = Study(project, config)
+    (project / "mine" / "notes.txt").write_text("not a split file")
+    assert Study(project, config).data.splits.id == before.data.splits.id
+    path = project / "mine" / "GRPO.jsonl"
+    data = path.read_text()
+    path.write_text(data.replace("GRPO 21", "GRPO 21!"))
+    after = Study(project, config)
+    assert after.data.splits.id != before.data.splits.id and after.data.embeddings.id != before.data.embeddings.id
+    path.write_text(data)
+
+
+@pytest.mark.slow
+def test_a_variant_is_built_from_labelled_splits(project: Path) -> None:
+    found = Study(project, {"scale": "mini", "overrides": OVERRIDES, "labels": "mine"})
+    (variant,) = found.nodes("datasets").values()
+    snakemake(project, variant.file("card.json"), "--cores", "1", "--config", "labels=mine")
+    rows = read_jsonl(project / variant.file("SFT-Train.jsonl"))
+    mine = {row["vibe_original"] for row in read_jsonl(project / "mine" / "SFT-Train.jsonl")}
+    assert rows and {row["vibe_original"] for row in rows} <= mine and {row["rated_by"] for row in rows} == {"me"}
+    assert not any((project / "results" / kind).exists() for kind in ("texts", "vibes", "labels"))

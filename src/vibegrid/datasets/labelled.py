@@ -13,7 +13,7 @@ from typing import Any
 
 from vibegrid.datasets.embed import load
 from vibegrid.datasets.represent import PageKey, read_pages
-from vibegrid.datasets.split import count_rows, remove_leaks
+from vibegrid.datasets.split import count_rows, remove_leaks, texts_on_two_sides
 from vibegrid.errors import InputError
 from vibegrid.files import write_json, write_jsonl
 from vibegrid.labels.rows import LABEL_FIELDS, payload_problem
@@ -64,6 +64,7 @@ def import_splits(spec: ImportSpec, *, labelled: Path, embeddings: Path, out: Pa
     report = {
         "leakage_threshold": spec.leakage_threshold,
         "texts": {name: [list(key) for key in keys] for name, keys in texts.items()},
+        "texts_on_two_sides": texts_on_two_sides(parts),
         "rows": {name: count_rows(rows) for name, rows in parts.items()},
         "removed": removed,
         "payloads": payloads,

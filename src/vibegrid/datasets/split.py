@@ -56,6 +56,7 @@ def split(spec: SplitSpec, *, vibes: Path, labels: Path, embeddings: Path, out: 
     report = {
         "leakage_threshold": spec.leakage_threshold,
         "texts": {name: [list(key) for key in sorted(sides) if sides[key] == name] for name in SPLITS},
+        "texts_on_two_sides": texts_on_two_sides(parts),
         "rows": {name: count_rows(parts[name]) for name in SPLITS},
         "removed": removed,
     }
@@ -134,19 +135,30 @@ def farthest_points(points: np.ndarray, count: int) -> list[int]:
 
 def remove_leaks(parts: dict[str, list[dict[str, Any]]], vectors: Embeddings, threshold: float) -> dict[str, Any]:
     """Take the rows at `threshold` or more to a TEST vibe out of the other parts (in place); returns the
-    counts."""
+    counts, examples, and the highest cosine to TEST that stays (`max_cosine`)."""
     test = list(dict.fromkeys(row["vibe_original"] for row in parts["TEST"]))
     counts: dict[str, int] = {}
+    stay: dict[str, float | None] = {}
     examples: list[dict[str, Any]] = []
     for name in SPLITS[:-1]:
         texts = [row["vibe_original"] for row in parts[name]]
         leaks = near_any(texts, vectors.of(texts), test, vectors.of(test), threshold)
         counts[name] = int(leaks.hit.sum())
+        stay[name] = round(float(leaks.cosine[~leaks.hit].max()), 4) if not leaks.hit.all() else None
         for i in np.flatnonzero(leaks.hit)[:N_EXAMPLES]:
             found = {"split": name, "vibe": texts[i], "test_vibe": test[leaks.nearest[i]]}
             examples.append(found | {"cosine": round(float(leaks.cosine[i]), 4)})
         parts[name] = [row for row, hit in zip(parts[name], leaks.hit, strict=True) if not hit]
-    return {"rows": counts, "examples": examples[:N_EXAMPLES]}
+    return {"rows": counts, "max_cosine": stay, "examples": examples[:N_EXAMPLES]}
+
+
+def texts_on_two_sides(parts: dict[str, list[dict[str, Any]]]) -> int:
+    """How many texts have rows in more than one part, as the rows themselves say; 0 for a sound split."""
+    sides: dict[Key, set[str]] = {}
+    for name, rows in parts.items():
+        for row in rows:
+            sides.setdefault(text_key(row), set()).add(name)
+    return sum(len(names) > 1 for names in sides.values())
 
 
 def count_rows(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
