@@ -9,14 +9,14 @@ from vibegrid.preload import LANGUAGE_MODEL
 
 def main(options: Namespace) -> None:
     """Render the candidates, score them raw, keep the best valid one."""
-    from vibegrid.files import read_text
     from vibegrid.labels.choose import choose
+    from vibegrid.llm.prompts import read_prompt
 
     choose(
         options.spec,
         labels=options.labels / "labels.jsonl",
         model=options.model,
-        prompt=read_text(options.prompt).strip() if options.prompt else "",
+        prompt=read_prompt(options.prompt).text if options.prompt else "",
         store=options.store,
         out=options.out,
     )

@@ -9,21 +9,21 @@ from vibegrid.preload import LANGUAGE_MODEL
 
 def main(options: Namespace) -> None:
     """Ask for N candidates of a sample of vibes, score them raw by each scorer, draw the curve over n."""
-    from vibegrid.files import read_text
     from vibegrid.labels.candidates import open_heard
     from vibegrid.labels.selection import report
+    from vibegrid.llm.prompts import read_prompt
 
     models = dict(script.named_path(pair) for pair in options.models)
     prompts = dict(script.named_path(pair) for pair in options.scorer_prompts)
     heard = []
     for one in options.spec["scorers"]:
-        prompt = read_text(prompts[one["name"]]).strip() if one["name"] in prompts else ""
+        prompt = read_prompt(prompts[one["name"]]).text if one["name"] in prompts else ""
         heard.append(open_heard(one, models.get(one["name"]), prompt, options.store))
     report(
         options.spec,
         train=options.splits / "SFT-Train.jsonl",
         heard=heard,
-        prompt=read_text(options.prompt),
+        prompt=read_prompt(options.prompt),
         store=options.store,
         out=options.out,
     )

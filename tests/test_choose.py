@@ -21,6 +21,7 @@ from vibegrid.labels.selection import measure, report
 from vibegrid.labels.write import label
 from vibegrid.llm import composer
 from vibegrid.llm.client import Completion
+from vibegrid.llm.prompts import Prompt
 from vibegrid.payloads import dumps
 from vibegrid.scorers.base import Column
 
@@ -186,7 +187,7 @@ def test_the_report_asks_the_teacher_for_training_vibes(tmp_path: Path) -> None:
     arguments: Any = {
         "train": tmp_path / "SFT-Train.jsonl",
         "heard": heard,
-        "prompt": "{schema}",
+        "prompt": Prompt("{schema}"),
         "store": tmp_path / "s",
     }
     table = report(spec, out=tmp_path / "out", **arguments)

@@ -21,6 +21,7 @@ from vibegrid.labels.best_of_n import expected, valid_share
 from vibegrid.labels.candidates import Heard, parsed_candidates, raw_scores
 from vibegrid.labels.rows import is_usable
 from vibegrid.labels.write import write
+from vibegrid.llm.prompts import Prompt
 from vibegrid.specs.labels import LabelsSpec
 from vibegrid.texts.draws import sample
 
@@ -47,7 +48,7 @@ def draw_vibes(path: Path, count: int, seed: int) -> list[Row]:
 
 
 def report(
-    spec: Mapping[str, Any], *, train: Path, heard: Sequence[Heard], prompt: str, store: Path, out: Path
+    spec: Mapping[str, Any], *, train: Path, heard: Sequence[Heard], prompt: Prompt, store: Path, out: Path
 ) -> list[Row]:
     """Draw training vibes, ask the teacher for N payloads of each, measure; the folder `out` appears whole.
 
