@@ -12,6 +12,7 @@ include: "rules/common.smk"
 
 
 onstart:
+    check_budget()
     check_compute()
 
 

@@ -38,6 +38,19 @@ study, targets, compute = load_study()
 RESULTS = study.scale.results
 
 
+def check_budget():
+    """Before the first job: a plan that costs more than `budget.max_usd` ends the run with its table and one line."""
+    if study.run.budget.max_usd is None:
+        return
+    from vibegrid.commands.plan import check_budget as check
+
+    try:
+        check(study, study.run.budget.max_usd)
+    except InputError as error:
+        sys.stderr.write(f"vibegrid: {error}\n")
+        sys.exit(2)
+
+
 def check_compute():
     """Before the first job of a run that needs Modal: what is missing there ends the run with one line."""
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in STEPS and job.resources.get("gpu")]

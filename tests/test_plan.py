@@ -20,6 +20,7 @@ from vibegrid.grid.identity import Node
 from vibegrid.grid.load import read_yaml
 from vibegrid.grid.study import Study
 from vibegrid.grid.targets import Targets
+from vibegrid.specs.llms import LlmsSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -143,7 +144,7 @@ def test_a_dearer_teacher_is_in_the_dollars(project: Path) -> None:
     hosted = planner(project, overrides={"labels": {"teacher": "openai/gpt-4o-mini"}}).plan()
     calls = planner(project).plan().total.calls_new
     assert hosted.total.calls_new == calls
-    read, written = token_prices("openai/gpt-4o-mini", {}) or (0, 0)
+    read, written = token_prices("openai/gpt-4o-mini", LlmsSpec()) or (0, 0)
     assert hosted.total.dollars > 100 * (1000 * read + 300 * written) > 0
 
 
@@ -205,9 +206,17 @@ def test_a_gpu_without_a_price_is_one_line(project: Path) -> None:
 
 
 def test_embedded_programs_are_free_and_own_prices_come_first() -> None:
-    assert token_prices("embedded/composer-1", {}) == (0.0, 0.0)
-    assert token_prices("openai/gpt-4o-mini", {"openai/gpt-4o-mini": (1.0, 2.0)}) == (1.0, 2.0)
-    assert token_prices("nobody/knows", {}) is None
+    own = LlmsSpec.model_validate({"models": {"openai/gpt-4o-mini": {"price": {"input": 1, "output": 2}}}})
+    assert token_prices("embedded/composer-1", own) == (0.0, 0.0)
+    assert token_prices("openai/gpt-4o-mini", own) == (1e-6, 2e-6)
+    assert token_prices("nobody/knows", own) is None
+
+
+def test_a_hosted_teacher_takes_the_time_that_its_limits_allow(project: Path) -> None:
+    made = planner(project, overrides={"labels": {"teacher": "openai/gpt-4o-mini"}})
+    node = made.study.data.labels.parents.get("labels", made.study.data.labels)
+    estimate = made.estimates[node.folder]
+    assert estimate.seconds > sum(each.number for each in estimate.calls) * 60 / 500
 
 
 def test_the_plan_needs_no_results_and_writes_none(project: Path) -> None:

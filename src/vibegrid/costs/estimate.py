@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from vibegrid.costs.rates import Prices, Rates, token_prices
+from vibegrid.costs.rates import FREE, Prices, Rates, limits, token_prices
 from vibegrid.costs.work import Calls, Work, WorkOf, base_model, is_real, timing_file
 from vibegrid.files import read_json
 from vibegrid.grid.identity import Node
+from vibegrid.specs.llms import LlmsSpec
 from vibegrid.specs.remote import RemoteSpec
 
 QUARTILES = 4  # an interval of a step is that of the middle half of its jobs, twice as wide
@@ -45,7 +46,7 @@ class Estimator:
         rates, prices: of config/.
         work: work of a node.
         machines: node to its machine on Modal, where it computes there.
-        own_prices: dollars a token of LLMs that config/llms.yaml prices.
+        llms: how LLMs may be asked, and prices that LiteLLM's table lacks.
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class Estimator:
         prices: Prices,
         work: WorkOf,
         machines: Mapping[str, RemoteSpec],
-        own_prices: dict[str, tuple[float, float]],
+        llms: LlmsSpec,
     ) -> None:
         self.root, self.rates, self.prices, self.work = root, rates, prices, work
-        self.machines, self.own_prices = machines, own_prices
+        self.machines, self.llms = machines, llms
         self.corrections: dict[str, tuple[float, float, float]] = {}
 
     def learn(self, nodes: Iterable[Node]) -> None:
@@ -105,6 +106,8 @@ class Estimator:
 
     def _seconds(self, node: Node, work: Work) -> tuple[float, float]:
         """Seconds by the rates alone, and how far off they may be."""
+        if not node.step.startswith(("train_", "score")) and (asked := self._asking(work)):
+            return self.rates.step(node.step).start + asked, self.rates.model_spread
         machine, rate = self.machines.get(node.folder), self.rates.step(node.step)
         if not is_real(node) or not (work.train_tokens or work.write_tokens):
             start = self.rates.gpu_start if machine else 0.0
@@ -114,12 +117,23 @@ class Estimator:
         tokens = work.train_tokens / speed.train + work.write_tokens / speed.write
         return (self.rates.gpu_start if machine else 15.0) + tokens, self.rates.model_spread
 
+    def _asking(self, work: Work) -> float:
+        """Seconds that the calls of hosted LLMs take, at the concurrency and pace that config/llms.yaml allows."""
+        total = 0.0
+        for each in work.calls:
+            if each.model.startswith(FREE):
+                continue
+            allowed = limits(self.llms, each.model)
+            pace = 60 / allowed.requests_per_minute if allowed.requests_per_minute else 0.0
+            total += each.number * max(pace, self.rates.llm_seconds / allowed.concurrency)
+        return total
+
     def _dollars(self, seconds: float, machine: RemoteSpec | None, calls: Sequence[Calls]) -> float | None:
         total = 0.0
         if machine is not None:
             total += self.prices.machine_hour(machine.gpu, machine.cpu, machine.memory_gib) * seconds / 3600
         for each in calls:
-            price = token_prices(each.model, self.own_prices)
+            price = token_prices(each.model, self.llms)
             if price is None:
                 return None
             total += each.number * (each.tokens_in * price[0] + each.tokens_out * price[1])

@@ -16,7 +16,7 @@ from vibegrid.files import read_json
 from vibegrid.grid.compute import Compute
 from vibegrid.grid.identity import Node
 from vibegrid.grid.kinds import KINDS
-from vibegrid.grid.load import read_yaml
+from vibegrid.grid.load import load_llms
 from vibegrid.grid.study import Study
 from vibegrid.grid.targets import Targets, reserved_names
 
@@ -98,7 +98,7 @@ class Planner:
         self.machines = {name: compute.machine(node) for name, node in self.nodes.items() if compute.is_remote(node)}
         prices = load_prices(study.root)
         self.estimator = Estimator(
-            study.root, rates, prices, WorkOf(study, rates.volume), self.machines, own_prices(study)
+            study.root, rates, prices, WorkOf(study, rates.volume), self.machines, load_llms(study.root)
         )
         self.estimator.learn(self.nodes.values())
         self.estimates = {name: self.estimator(node) for name, node in self.nodes.items()}
@@ -233,14 +233,6 @@ class Planner:
 def calls_of(estimate: Estimate) -> float:
     """LLM calls of an estimate."""
     return sum(each.number for each in estimate.calls)
-
-
-def own_prices(study: Study) -> dict[str, tuple[float, float]]:
-    """Dollars a token of the LLMs that config/llms.yaml prices, which has them by the million."""
-    path = study.root / "config" / "llms.yaml"
-    models = read_yaml(path).get("models", {}) if path.exists() else {}
-    priced = {name: spec["price"] for name, spec in models.items() if spec.get("price")}
-    return {name: (price["input"] / 1e6, price["output"] / 1e6) for name, price in priced.items()}
 
 
 def _toward(estimate: Estimate, end: float) -> float:

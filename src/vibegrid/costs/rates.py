@@ -14,6 +14,7 @@ from pydantic import Field
 from vibegrid.errors import InputError
 from vibegrid.grid.load import parse, read_yaml
 from vibegrid.specs.base import Spec
+from vibegrid.specs.llms import LimitsSpec, LlmsSpec
 
 RATES, PRICES = "config/rates.yaml", "config/prices.yaml"
 FREE = ("embedded/", "local/")  # providers that are programs of this repository or models on this machine
@@ -60,6 +61,7 @@ class Rates(Spec):
     steps: dict[str, StepRate] = Field(..., description="by step; `other` for the rest")
     models: dict[str, ModelRates] = Field(..., description="by base model; `other` for the rest")
     model_spread: float = Field(..., ge=1, description="the same for language models of real size")
+    llm_seconds: float = Field(..., ge=0, description="seconds of one call of a hosted LLM")
     gpu_start: float = Field(..., ge=0, description="seconds until a remote job computes")
     gpu_speed: dict[str, float] = Field(..., description="speed of a GPU relative to the models' figures")
     volume: VolumeSpec = Field(..., description="data that are not there yet")
@@ -118,17 +120,23 @@ def _litellm_table() -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def token_prices(model: str, own: dict[str, tuple[float, float]]) -> tuple[float, float] | None:
+def limits(llms: LlmsSpec, model: str) -> LimitsSpec:
+    """How a model may be asked."""
+    return llms.models.get(model) or llms.default
+
+
+def token_prices(model: str, llms: LlmsSpec) -> tuple[float, float] | None:
     """Dollars of a token read and of one written; None where nobody knows.
 
     Args:
         model: LiteLLM's name, with its provider.
-        own: prices of config/llms.yaml in dollars a token, which come first.
+        llms: config/llms.yaml, whose prices come first.
     """
     if model.startswith(FREE):
         return 0.0, 0.0
-    if model in own:
-        return own[model]
+    own = limits(llms, model).price
+    if own is not None:
+        return own.input / 1e6, own.output / 1e6
     table = _litellm_table()
     entry = table.get(model) or table.get(model.partition("/")[2])
     if not entry or "input_cost_per_token" not in entry:
