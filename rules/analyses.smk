@@ -1,6 +1,7 @@
-# INPUTS   the scores of an experiment's arms
+# INPUTS   the scores of an experiment's arms; or their outputs; or a CLAP and a bank of renders
 # OUTPUTS  results/analyses/{analysis}/comparison.csv   means, intervals, differences, tests; or, of scorers that are
-#                                                              compared with each other, correlations, and points.csv
+#                                                              compared with each other, correlations, and points.csv; or,
+#                                                              of config fields, what they change and who uses them
 #          results/experiments/{experiment}/arms.csv    which arm is which adapter
 
 
@@ -50,6 +51,61 @@ rule measure_agreement:
     shell:
         "python scripts/measure_agreement.py --spec {params.spec:q} --scores {params.scores:q}"
         " --out {params.out:q} --log {log:q}"
+
+
+rule measure_sensitivity:
+    input:
+        inputs("analyses"),
+    output:
+        files("analyses", "analysis", "measure_sensitivity"),
+    log:
+        "logs/measure_sensitivity/{analysis}.log",
+    benchmark:
+        "benchmarks/measure_sensitivity/{analysis}.tsv"
+    wildcard_constraints:
+        analysis=ids_of_step("measure_sensitivity", "analyses"),
+    priority: 50
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=spec("analyses"),
+        scorer=scorer("analyses"),
+        bank=parent("analyses", "bank"),
+        out=out("analyses"),
+    message:
+        "Measure what each config field changes: {wildcards.analysis}"
+    shell:
+        "python scripts/measure_sensitivity.py --spec {params.spec:q} --scorer {params.scorer:q}"
+        " --bank {params.bank:q} --out {params.out:q} --log {log:q}"
+
+
+rule measure_usage:
+    input:
+        inputs("analyses"),
+    output:
+        files("analyses", "analysis", "measure_usage"),
+    log:
+        "logs/measure_usage/{analysis}.log",
+    benchmark:
+        "benchmarks/measure_usage/{analysis}.tsv"
+    wildcard_constraints:
+        analysis=ids_of_step("measure_usage", "analyses"),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=spec("analyses"),
+        generations=generation_folders,
+        prompts=prompts("analyses"),
+        splits=parent("analyses", "splits"),
+        embeddings=parent("analyses", "embeddings"),
+        scorer=scorer("analyses"),
+        out=out("analyses"),
+    message:
+        "Measure which fields systems use: {wildcards.analysis}"
+    shell:
+        "python scripts/measure_usage.py --spec {params.spec:q} --generations {params.generations:q}"
+        " --prompts {params.prompts:q} --splits {params.splits:q} --embeddings {params.embeddings:q}"
+        " --scorer {params.scorer:q} --out {params.out:q} --log {log:q}"
 
 
 rule list_arms:

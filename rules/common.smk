@@ -260,6 +260,11 @@ def rated_scores(wildcards):
     return [folder for _, folder in named_parents("analyses", wildcards, "scores")]
 
 
+def generation_folders(wildcards):
+    """Folders of the outputs that an analysis reads."""
+    return [made.folder for made in node("analyses", wildcards).parents.values() if made.kind == "generations"]
+
+
 def analysis_file(name):
     """Input function: a file of the analysis of an experiment."""
 

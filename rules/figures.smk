@@ -43,6 +43,48 @@ rule plot_agreement:
         " --log {log:q}"
 
 
+rule plot_sensitivity:
+    input:
+        comparison=analysis_file("comparison.csv"),
+        spec=analysis_file("spec.json"),
+        stamp=f"{RESULTS}/stamps/figures/{{sensitivity}}.json",
+    output:
+        figures=multiext(f"{RESULTS}/figures/{{sensitivity}}", ".pdf", ".png"),
+        made=f"{RESULTS}/stamps/figures/{{sensitivity}}.made.json",
+    log:
+        f"logs/plot_sensitivity/{study.run.scale}/{{sensitivity}}.log",
+    wildcard_constraints:
+        sensitivity=made_by("plot", "plot_sensitivity"),
+    conda:
+        "../envs/workflow.yaml"
+    message:
+        "Plot sensitivity: {wildcards.sensitivity}"
+    shell:
+        "python scripts/plot_sensitivity.py --comparison {input.comparison:q} --spec @{input.spec:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q} --log {log:q}"
+
+
+rule plot_usage:
+    input:
+        comparison=analysis_file("comparison.csv"),
+        spec=analysis_file("spec.json"),
+        stamp=f"{RESULTS}/stamps/figures/{{usage}}.json",
+    output:
+        figures=multiext(f"{RESULTS}/figures/{{usage}}", ".pdf", ".png"),
+        made=f"{RESULTS}/stamps/figures/{{usage}}.made.json",
+    log:
+        f"logs/plot_usage/{study.run.scale}/{{usage}}.log",
+    wildcard_constraints:
+        usage=made_by("plot", "plot_usage"),
+    conda:
+        "../envs/workflow.yaml"
+    message:
+        "Plot field usage: {wildcards.usage}"
+    shell:
+        "python scripts/plot_usage.py --comparison {input.comparison:q} --spec @{input.spec:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q} --log {log:q}"
+
+
 rule plot_clap:
     input:
         cards=[made.file("card.json") for made in targets.claps().values()],

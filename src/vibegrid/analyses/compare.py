@@ -20,7 +20,7 @@ COLUMNS = (
     "primary", "mean", "ci_low", "ci_high", "n", "n_clusters", "n_seeds", "n_dropped", "delta", "delta_low",
     "delta_high", "p_value", "p_holm",
 )  # fmt: skip
-KEY = ("scale", "experiment", "arm", "decoding", "eval_set", "subset", "metric")
+KEY = ("scale", "experiment", "arm", "decoding", "eval_set", "subset", "metric", "system")
 # what compare returns: besides the columns of the tables, the mean of each seed, for the band of the figures
 ROW_COLUMNS = (*COLUMNS, "seed_means")
 TRAINING = "training"  # "eval set" of what trainings say of themselves

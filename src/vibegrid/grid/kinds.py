@@ -50,6 +50,25 @@ KINDS: dict[str, Kind] = {
         settings="vibegrid.specs.human:HumanSettings",
         metrics=("win_rate",),
     ),
+    "sensitivity": Kind(
+        "vibegrid.grid.field_analyses:sensitivity",
+        "measure_sensitivity",
+        "tabulate_measures",
+        "plot_sensitivity",
+        files=("moves.csv", "indices.csv"),
+        armed=False,
+        settings="vibegrid.specs.sensitivity:SensitivityDesignSpec",
+        metrics=("embedding_shift",),
+    ),
+    "field_usage": Kind(
+        "vibegrid.grid.field_analyses:field_usage",
+        "measure_usage",
+        "tabulate_measures",
+        "plot_usage",
+        armed=False,
+        settings="vibegrid.specs.usage:UsageDesignSpec",
+        metrics=("mutual_information",),
+    ),
 }
 
 

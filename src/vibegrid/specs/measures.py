@@ -20,7 +20,11 @@ class MeasuresSpec(Spec):
     question: str = Field(default="", description="the question, shown in captions")
     notes: str = Field(default="", description="what a reader must know, shown in captions")
     unit: str = Field(default="unit", min_length=1, description="what an `arm` of its rows is: field, story, system")
-    columns: dict[str, str] = Field(..., min_length=1, description="metrics of the table for reading, with headings")
+    columns: dict[str, str] = Field(
+        ...,
+        min_length=1,
+        description="metrics of the table for reading, with headings; `metric.delta`: the difference to the reference",
+    )
 
 
 def measures_spec(value: "MeasuresSpec | Mapping[str, Any]") -> MeasuresSpec:

@@ -16,6 +16,16 @@ HEARD = {EMBEDDING: "heard", ACOUSTIC: "heard_acoustic"}
 CONFIGS = "random_configs"  # the "eval set"
 
 
+TABLE = {
+    "embedding_shift.delta": "embedding: cosine distance beyond another seed",
+    "heard": "heard in it",
+    "acoustic_shift.delta": "measures: |change| beyond another seed (SD)",
+    "heard_acoustic": "heard in them",
+    "morris_mu_star": "embedding: Morris's mu* (SD)",
+    "sobol_total": "embedding: Sobol's total index",
+}
+
+
 class SensitivityDesignSpec(Spec):
     """What is rendered."""
 
@@ -32,6 +42,8 @@ class SensitivitySpec(Spec):
     title: str = Field(default="", description="title, shown in tables and figures")
     question: str = Field(default="", description="the question, shown in captions")
     notes: str = Field(default="", description="what a reader must know, shown in captions")
+    unit: str = Field(default="field", description="what an arm is")
+    columns: dict[str, str] = Field(default_factory=lambda: dict(TABLE), description="of the table for reading")
     seconds: float = Field(default=4.0, ge=1, le=60, description="length of a render")
     design: SensitivityDesignSpec = Field(default_factory=SensitivityDesignSpec, description="what is rendered")
     decoding: str = Field(default="free", description="of the study; nothing is decoded here")

@@ -17,6 +17,16 @@ INFORMATION, ENTROPY, DIVERGENCE = "mutual_information", "normalised_entropy", "
 ABLATIONS = ("ablation_delta_default", "ablation_delta_random")
 
 
+TABLE = {
+    INFORMATION: "mutual information with the vibe (bits)",
+    FOLLOWS: "follows the vibe",
+    ENTROPY: "normalised entropy",
+    DIVERGENCE: "divergence from the teacher (bits)",
+    ABLATIONS[0]: "loss: the default in its place",
+    ABLATIONS[1]: "loss: another label in its place",
+}
+
+
 class AblationSpec(Spec):
     """Which fields are replaced, and where the loss is heard."""
 
@@ -46,6 +56,8 @@ class UsageSpec(Spec):
     title: str = Field(default="", description="title, shown in tables and figures")
     question: str = Field(default="", description="the question, shown in captions")
     notes: str = Field(default="", description="what a reader must know, shown in captions")
+    unit: str = Field(default="field", description="what an arm is")
+    columns: dict[str, str] = Field(default_factory=lambda: dict(TABLE), description="of the table for reading")
     eval_sets: tuple[str, ...] = Field(..., min_length=1, description="sets whose prompts every system answered")
     runs: dict[str, tuple[str, ...]] = Field(
         ..., min_length=1, description="system to the ids of its generations (seeds or draws)"

@@ -41,13 +41,17 @@ def wide_table(spec: MeasuresSpec, rows: Sequence[Mapping[str, str]]) -> Block:
     for row in whole:
         found.setdefault(tuple(row[name] for name in names), {})[row["metric"]] = row
     columns = [spec.unit, *(name.replace("_", " ") for name in names[1:]), *spec.columns.values()]
-    body = [[*unit, *(_cell(metrics.get(metric)) for metric in spec.columns)] for unit, metrics in found.items()]
+    body = [[*unit, *(_cell(metrics, column) for column in spec.columns)] for unit, metrics in found.items()]
     text = " ".join(part for part in (spec.question, spec.notes, f"Scale {spec.scale}; 95 % intervals.") if part)
     return Block(spec.experiment, spec.title or spec.experiment, text, columns, body)
 
 
-def _cell(row: Mapping[str, str] | None) -> str:
-    """`0.51 [0.47, 0.55]`, or the mean alone where there is no interval."""
+def _cell(metrics: Mapping[str, Mapping[str, str]], column: str) -> str:
+    """`0.51 [0.47, 0.55]`, or the mean alone where there is no interval; of `metric.delta` the difference."""
+    metric, _, part = column.partition(".")
+    row = metrics.get(metric)
+    if part == "delta":
+        return with_interval(row, "delta", "delta_low", "delta_high", sign="+")
     if row is None or not row["mean"]:
         return NOTHING
     if row["ci_low"]:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.intp]
 
-SYSTEM_KEY = (*KEY, "system")
 STARTS, ROUNDS = 8, 50  # of k-means
 FEWEST = 2  # prompts with a config, for an ablation
 
@@ -109,7 +108,7 @@ def analyse(
             if losses is not None:
                 eval_set = party.eval_set if party.name == TEACHER else spec.design.ablation.eval_set
                 rows += loss_rows(spec, blank(spec, party.name, eval_set, 0, 0, 1), losses)
-    return sorted(rows, key=lambda row: tuple(row[column] for column in SYSTEM_KEY))
+    return sorted(rows, key=lambda row: tuple(row[column] for column in KEY))
 
 
 def _groups(fitted: Sequence[Floats], parties: Sequence[Vibes], spec: UsageSpec) -> list[Ints]:

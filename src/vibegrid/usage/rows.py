@@ -40,7 +40,8 @@ def following_rows(base: Row, found: Following) -> list[Row]:
         marks.append(float(follows))
         numbers = {"mean": found.information[index], "ci_low": found.low[index], "ci_high": found.high[index]}
         tested = {"p_value": f"{found.p_values[index]:.4g}", "p_holm": f"{holm[index]:.4g}"}
-        rows.append(base | {"arm": field, "metric": INFORMATION} | _fixed(numbers) | tested)
+        chosen = {"arm": field, "metric": INFORMATION, "primary": "confirmatory"}
+        rows.append(base | chosen | _fixed(numbers) | tested)
         rows.append(base | {"arm": field, "metric": FOLLOWS, "mean": fixed(marks[-1])})
     share = base | {"arm": ALL_FIELDS, "metric": FOLLOWS, "mean": fixed(sum(marks) / len(marks)), "n": str(len(marks))}
     return [*rows, share | {"n_clusters": ""}]
