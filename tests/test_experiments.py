@@ -193,6 +193,14 @@ def test_eval_sets_by_glob_each_once_after_those_of_all() -> None:
     assert found.eval_sets == ("test", "short", "control/mode", "control/tempo")
 
 
+def test_a_scale_adds_eval_sets() -> None:
+    changes = {"full": {"eval_sets": ["control/*"]}}
+    assert resolve("mini", **changes).eval_sets == ("test", "short")
+    assert resolve("full", **changes).eval_sets == ("test", "short", "control/mode", "control/tempo")
+    with pytest.raises(InputError, match=r"rank\.yaml: eval_sets: no eval set 'nowhere'"):
+        resolve("full", full={"eval_sets": ["nowhere"]})
+
+
 def test_null_is_named_all() -> None:
     found = resolve(sweep={"dataset.size": [5, None]})
     assert names(found) == ["dataset.size=5", "dataset.size=all"] and found.arms[1].is_baseline

@@ -102,7 +102,7 @@ class Resolver:
             arms.append(self._arm(where, spec, "baseline", ArmSpec(stage=spec.stage), None))
         self._check_names(where, arms)
         settings = self._settings(where, spec, grid)
-        eval_sets = self._sets(where, spec)
+        eval_sets = self._sets(where, grid)
         self._check_primary(where, spec, eval_sets)
         self._check_scorers(where, grid)
         for metric in (*grid.scores, *(metric for pair in spec.pairs for metric in pair)):
@@ -124,6 +124,7 @@ class Resolver:
             arms=over.arms if replaced else spec.arms,
             set={**spec.set, **over.set},
             scorers={**spec.scorers, **over.scorers},
+            eval_sets=(*spec.eval_sets, *over.eval_sets),
             scores=over.scores or spec.scores,
             settings={**spec.settings, **over.settings},
         )
@@ -216,9 +217,9 @@ class Resolver:
                 raise InputError(where, f"two arms are named {arm.name!r}")
             seen.add(arm.name)
 
-    def _sets(self, where: str, spec: ExperimentSpec) -> tuple[str, ...]:
+    def _sets(self, where: str, grid: GridSpec) -> tuple[str, ...]:
         names: list[str] = []
-        for wanted in (*self.scale.evaluation.eval_sets, *spec.eval_sets):
+        for wanted in (*self.scale.evaluation.eval_sets, *grid.eval_sets):
             matches = [name for name in self.eval_sets if fnmatch.fnmatchcase(name, wanted)]
             if not matches:
                 known = ", ".join(self.eval_sets)

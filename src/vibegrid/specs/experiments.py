@@ -43,6 +43,9 @@ class GridSpec(Spec):
     scorers: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="audio scorer to eval sets, beside those of every experiment"
     )
+    eval_sets: tuple[str, ...] = Field(
+        default=(), description="beside those of every experiment; a scale's beside the experiment's"
+    )
     scores: tuple[str, ...] = Field(default=(), description="agreement: metrics, each compared with each")
     settings: dict[str, Any] = Field(default_factory=dict, description="what an analysis of its kind is told")
 
@@ -64,7 +67,6 @@ class ExperimentSpec(GridSpec):
     )
     include_baseline: bool = Field(default=False, description="add the baseline as an arm where no arm equals it")
     primary: PrimarySpec = Field(..., description="the confirmatory metric and eval set")
-    eval_sets: tuple[str, ...] = Field(default=(), description="beside those of every experiment")
     pairs: tuple[tuple[str, str], ...] = Field(default=(), description="agreement: pairs of metrics, beside them")
     axis: AxisSpec = Field(default_factory=AxisSpec, description="how the figure draws the arms")
     notes: str = Field(default="", description="what a reader must know, printed in the caption")
