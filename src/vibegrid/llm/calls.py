@@ -62,6 +62,7 @@ class Calls:
         self.slots = asyncio.Semaphore(limits.concurrency)
         self.stopped: InputError | None = None
         self.output_seen = 0  # tokens of the longest answer, for the pace
+        self.dearest = 0.0  # dollars of the dearest call so far: what the next one may cost, whatever its estimate
         self.drop_seed = not providers.supports(model, "seed")
         self.drop_format = not providers.supports_schema(model)
         self.total = 0
@@ -141,7 +142,7 @@ class Calls:
         spent = Usage()
         try:
             response = await self.sent(call)
-            spent = self.price.usage(self.model, response) if self.price else unpriced(response)
+            spent = self.usage(response)
         except Exception as error:
             if faults.is_about_the_form(self.litellm, error) and not self.drop_format:
                 log.warning("%s takes no such response_format: it is asked without", self.model)
@@ -153,9 +154,18 @@ class Calls:
         finally:
             used.add(spent)
             self.output_seen = max(self.output_seen, spent.output_tokens)
+            self.dearest = max(self.dearest, spent.usd or 0.0)
             if entry is not None:
                 self.ledger.close_call(entry, spent.usd)
         return faults.check_choices(self.model, response)
+
+    def usage(self, response: Any) -> Usage:
+        """What a response used; dollars are unknown without a price, and where it does not say its tokens."""
+        if self.in_process:
+            return (providers.tokens_used(response) or Usage())._replace(usd=0.0)
+        if self.price is None:
+            return providers.tokens_used(response) or Usage.unknown()
+        return self.price.usage(self.model, response)
 
     def prepared(self, request: Request) -> Call:
         """The call as this provider takes it."""
@@ -175,7 +185,7 @@ class Calls:
 
     async def entered(self, request: Request, call: Call) -> int:
         """The number of a call in the ledger, once budget and pace let it start."""
-        most = self.price.most(request.messages, call.params) if self.price else None
+        most = max(self.dearest, self.price.most(request.messages, call.params)) if self.price else None
         seconds = float(call.params["timeout"]) + ENTRY_S
         while (entry := self.ledger.open_call(self.model, most, seconds)) is None:
             await asyncio.sleep(TURN_S)
@@ -213,8 +223,3 @@ class _Used:
 
     def add(self, usage: Usage) -> None:
         self.total = self.total.plus(usage)
-
-
-def unpriced(response: Any) -> Usage:
-    """What a response used, where no price is known."""
-    return providers.tokens_used(response) or Usage.unknown()

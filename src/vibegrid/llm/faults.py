@@ -46,7 +46,7 @@ def is_final_for_all(litellm: Any, error: BaseException) -> bool:
     """Whether every other call would fail alike: a refused key, a model that does not exist, an empty account."""
     known = litellm.exceptions
     if isinstance(error, known.RateLimitError):
-        return "insufficient_quota" in str(error)
+        return "insufficient_quota" in f"{error} {getattr(error, 'body', None)}"
     return isinstance(error, known.AuthenticationError | known.PermissionDeniedError | known.NotFoundError)
 
 
@@ -68,7 +68,7 @@ def check_choices(model: str, response: Any) -> list[str]:
     if any(text.strip() for text in texts):
         return texts
     for choice in response.choices:
-        refusal = getattr(choice.message, "refusal", None)
+        refusal = (getattr(choice.message, "provider_specific_fields", None) or {}).get("refusal")
         if refusal or choice.finish_reason in REFUSALS:
             raise RefusedError(f"{model} refused: {refusal or choice.finish_reason}")
     raise EmptyAnswerError(f"{model} answered with nothing")
