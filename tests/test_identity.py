@@ -208,6 +208,20 @@ def test_systems_without_a_training_do_not_depend_on_its_values() -> None:
     }
 
 
+def test_labels_are_chosen_by_a_scorer_that_no_label_calibrates() -> None:
+    found, unchosen = study(), study(labels={"scorer": None})
+    chosen = found.data.labels
+    assert chosen.step == "choose_payloads" and set(chosen.parents) == {"labels", "model"}
+    assert chosen.parents["labels"].id == unchosen.data.labels.id  # another scorer asks the teacher nothing
+    assert unchosen.data.labels.step == "write_payloads"
+    assert found.sound.scorer("clap_train").parents["splits"].parents["labels"] is chosen
+    judged = study(labels={"scorer": "judge"}).data.labels
+    assert judged.spec["salt"] and set(judged.sources) == {"prompt"} and set(judged.parents) == {"labels"}
+    for overrides in ({"labels": {"scorer": "nobody"}}, {"selection": {"scorers": ["nobody"]}}):
+        with pytest.raises(InputError, match="no scorer 'nobody' at scale mini"):
+            list(study(**overrides).all_nodes())
+
+
 def test_grpo_values_leave_every_evaluation_of_sft() -> None:
     before, after = study(), study(grpo={"beta": 0.16})
     lost = ids(before)["generations"] - ids(after)["generations"]
@@ -305,7 +319,10 @@ def test_normalising_keeps_what_runs() -> None:
 EDITS: list[tuple[str, set[str]]] = [
     ("src/vibegrid/training/grpo.py", {"train_grpo"}),
     ("src/vibegrid/training/sft.py", {"train_sft"}),
-    ("src/vibegrid/figures/style.py", {"plot", "plot_training", "plot_agreement", "plot_clap", "plot_selection"}),
+    (
+        "src/vibegrid/figures/style.py",
+        {"plot", "plot_training", "plot_agreement", "plot_clap", "plot_selection", "plot_stories", "plot_ratings"},
+    ),
     ("src/vibegrid/figures/training_curves.py", {"plot_training"}),
     ("src/vibegrid/evals/metrics.py", {"score", "build_listen"}),
     ("src/vibegrid/datasets/noise.py", {"build_dataset", "build_eval_set"}),

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 
 TABLES = {"Compare arms", "Tabulate", "Plot", "Plot training curves", "Collect all tables"}
 FIGURES = {"Plot", "Plot training curves"}
-CARDS = {"Plot the cards of the CLAPs"}
+CARDS = {"Plot the cards of the CLAPs", "Plot what best of N buys"}
 
 
 Copy = Callable[[], Path]
