@@ -76,9 +76,9 @@ vouch: $(READY)
 rate: $(READY)
 	@vibegrid rate --scale "$(SCALE)" --experiment "$(or $(EXPERIMENT),human_eval)" --port "$(or $(PORT),8420)"
 
-# APPLY=1 moves what is listed to .cache/trash
+# APPLY=1 moves what is listed to .cache/trash; MODAL=1 lists old apps and checkpoints on Modal too
 prune: $(READY)
-	@vibegrid prune $(if $(APPLY),--apply)
+	@vibegrid prune $(if $(APPLY),--apply) $(if $(MODAL),--modal)
 
 # OUT=results/archive.tar.gz
 archive: $(READY)

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from project import OVERRIDES, copy_sources, snakemake, trim, write_yaml
 
 from vibegrid.errors import InputError
 from vibegrid.grid.compute import STEPS, Compute
@@ -87,3 +88,16 @@ def test_a_missing_token_or_library_is_one_line(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="modal is not installed"):
         preflight.check_installed()
+
+
+@pytest.mark.slow
+def test_a_run_without_a_token_ends_before_its_first_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = trim(copy_sources(tmp_path))
+    write_yaml(project / "config/config.yaml", {"scale": "mini", "overrides": {**OVERRIDES, "compute": "modal"}})
+    monkeypatch.setenv("MODAL_CONFIG_PATH", "/nowhere/modal.toml")
+    for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    done = snakemake(project, "tiny_rank", check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith("vibegrid: compute: modal: no token of Modal")
+    assert not (project / "logs").exists() and "Traceback" not in done.stderr

@@ -43,11 +43,14 @@ def bench_data() -> None:
 
 
 @app.command()
-def prune(apply: Annotated[bool, typer.Option("--apply", help="move them to .cache/trash")] = False) -> None:
+def prune(
+    apply: Annotated[bool, typer.Option("--apply", help="move them to .cache/trash")] = False,
+    modal: Annotated[bool, typer.Option("--modal", help="also old apps, checkpoints and weights on Modal")] = False,
+) -> None:
     """Results that no experiment of any scale refers to."""
     from vibegrid.commands.prune import prune_results
 
-    prune_results(ROOT, apply=apply)
+    prune_results(ROOT, apply=apply, modal=modal)
 
 
 @app.command()

@@ -14,8 +14,8 @@ from vibegrid.grid.study import Study
 from vibegrid.grid.targets import FILES
 
 
-def prune_results(root: Path, *, apply: bool) -> None:
-    """List unreferenced folders, or move them to ``.cache/trash/<time>``.
+def prune_results(root: Path, *, apply: bool, modal: bool = False) -> None:
+    """List unreferenced folders, or move them to ``.cache/trash/<time>``; with ``modal`` also what is left there.
 
     Raises:
         InputError: config/config.yaml is about a part of the study only, so that "nobody" would be wrong.
@@ -35,6 +35,8 @@ def prune_results(root: Path, *, apply: bool) -> None:
     found = [folder for study in studies for folder in unreferenced(root, study)]
     if complete:
         found += unfinished(root, studies)
+    elif modal:
+        raise InputError("config/scales", "a scale does not resolve", "MODAL=1 needs to know all that is named")
     trash = root / ".cache" / "trash" / time.strftime("%Y%m%d-%H%M%S")
     total = 0
     for folder in found:
@@ -47,6 +49,24 @@ def prune_results(root: Path, *, apply: bool) -> None:
             shutil.move(folder, target)
     verb = f"moved to {trash.relative_to(root)}" if apply else "unreferenced (APPLY=1 moves them to .cache/trash)"
     console.print(f"{len(found)} folders, {total / 2**20:.1f} MiB, {verb}", highlight=False)
+    if modal:
+        prune_modal(root, studies, apply=apply)
+
+
+def prune_modal(root: Path, studies: list[Study], *, apply: bool) -> None:
+    """List apps of earlier code, and checkpoints and weights that no study names; or stop and delete them."""
+    from vibegrid.remote.preflight import check, one_line_errors
+    from vibegrid.remote.prune import left_over, remove
+
+    check()
+    with one_line_errors():
+        left = left_over(root, {node.id for study in studies for node in study.all_nodes()})
+        for one in left:
+            Console().print(f"{one.what}  {one.name}", highlight=False)
+        if apply:
+            remove(left)
+    verb = "removed from Modal" if apply else "on Modal (APPLY=1 removes them for good)"
+    Console().print(f"{len(left)} apps and folders, {verb}", highlight=False)
 
 
 def unreferenced(root: Path, study: Study) -> list[Path]:

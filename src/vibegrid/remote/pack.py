@@ -13,13 +13,13 @@ LEVEL = 1  # of gzip: JSONL shrinks tenfold, weights not at any level
 
 
 def pack(root: Path, names: Iterable[str]) -> bytes:
-    """Files and folders under `root`, by their names relative to it.
+    """Files and folders under `root`, by their names relative to it; links are what they lead to.
 
     Raises:
         InputError: one is missing, or lies outside.
     """
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=LEVEL) as archive:
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=LEVEL, dereference=True) as archive:
         for name in sorted(set(names)):
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise InputError(name, "lies outside of the project", "a remote step reads files of the project only")
@@ -30,7 +30,7 @@ def pack(root: Path, names: Iterable[str]) -> bytes:
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Names and bytes only; what is neither file nor folder is left out, and so are drafts of running jobs."""
+    """Names and bytes only; what is neither file nor folder (a socket) is left out."""
     if not (member.isfile() or member.isdir()):
         return None
     member.uid = member.gid = 0
