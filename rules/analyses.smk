@@ -108,6 +108,32 @@ rule measure_usage:
         " --scorer {params.scorer:q} --out {params.out:q} --log {log:q}"
 
 
+rule measure_stories:
+    input:
+        inputs("analyses"),
+    output:
+        files("analyses", "analysis", "measure_stories"),
+    log:
+        "logs/measure_stories/{analysis}.log",
+    benchmark:
+        "benchmarks/measure_stories/{analysis}.tsv"
+    wildcard_constraints:
+        analysis=ids_of_step("measure_stories", "analyses"),
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=spec("analyses"),
+        generations=folders("analyses", "generation"),
+        prompts=prompts("analyses"),
+        scorer=scorer("analyses"),
+        out=out("analyses"),
+    message:
+        "Measure story coherence: {wildcards.analysis}"
+    shell:
+        "python scripts/measure_stories.py --spec {params.spec:q} --generations {params.generations:q}"
+        " --prompts {params.prompts:q} --scorer {params.scorer:q} --out {params.out:q} --log {log:q}"
+
+
 rule list_arms:
     input:
         stamp=f"{RESULTS}/stamps/arms/{{experiment}}.json",

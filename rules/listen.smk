@@ -1,5 +1,6 @@
 # INPUTS   outputs and scores of the systems of one experiment, and a stamp
-# OUTPUTS  results/listen/   a static page: every system's render of a prompt, side by side
+# OUTPUTS  results/listen/    a static page: every system's render of a prompt, side by side
+#          results/stories/   the same of stories: the pages of a text as one continuous piece
 
 
 rule build_listen:
@@ -26,3 +27,27 @@ rule build_listen:
     shell:
         "python scripts/build_listen.py --spec {params.spec:q} --systems {params.systems:q} --prompts {input.prompts:q}"
         " --scorers {params.scorers:q} --stamp {input.stamp:q} --made {output.made:q} --out {params.out:q} --log {log:q}"
+
+
+rule build_stories:
+    input:
+        [path for made in targets.told().values() for path in targets.outputs(made)],
+        prompts=story_pages,
+        stamp=f"{RESULTS}/stamps/listen/stories.json",
+    output:
+        page=[f"{RESULTS}/stories/{name}" for name in ("index.html", "listen.js", "listen.css", "data.js")],
+        audio=directory(f"{RESULTS}/stories/audio"),
+        made=f"{RESULTS}/stamps/listen/stories.made.json",
+    log:
+        f"logs/build_stories/{study.run.scale}.log",
+    conda:
+        "../envs/workflow.yaml"
+    params:
+        spec=json.dumps(targets.story_spec()),
+        systems=[f"{name}={made.folder}" for name, made in targets.told().items()],
+        out=f"{RESULTS}/stories",
+    message:
+        "Build the listening page of stories"
+    shell:
+        "python scripts/build_stories.py --spec {params.spec:q} --systems {params.systems:q} --prompts {input.prompts:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {params.out:q} --log {log:q}"

@@ -40,6 +40,27 @@ rule tabulate_agreement:
         " --stamp {input.stamp:q} --made {output.made:q} --out {output.tables[0]:q} --log {log:q}"
 
 
+rule tabulate_stories:
+    input:
+        comparison=analysis_file("comparison.csv"),
+        spec=analysis_file("spec.json"),
+        stamp=f"{RESULTS}/stamps/tables/{{stories}}.json",
+    output:
+        tables=multiext(f"{RESULTS}/tables/{{stories}}", ".csv", ".md", ".tex"),
+        made=f"{RESULTS}/stamps/tables/{{stories}}.made.json",
+    log:
+        f"logs/tabulate_stories/{study.run.scale}/{{stories}}.log",
+    wildcard_constraints:
+        stories=made_by("tabulate", "tabulate_stories"),
+    conda:
+        "../envs/workflow.yaml"
+    message:
+        "Tabulate story coherence: {wildcards.stories}"
+    shell:
+        "python scripts/tabulate_stories.py --comparison {input.comparison:q} --spec @{input.spec:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {output.tables[0]:q} --log {log:q}"
+
+
 rule tabulate_measures:
     input:
         comparison=analysis_file("comparison.csv"),

@@ -20,6 +20,8 @@ from vibegrid.evals.parts import EMBEDDINGS, meant
 from vibegrid.files import read_text, write_json, write_jsonl
 from vibegrid.schema import FIELDS, Label, is_legal
 from vibegrid.specs.evals import EvalSetSpec
+from vibegrid.specs.stories import StorySetSpec
+from vibegrid.stories.prompts import story_prompts, story_rows
 from vibegrid.texts.draws import number, ranked, sample
 from vibegrid.texts.rows import check_text, numbered_rows
 from vibegrid.vibes.rows import read_vibes, row_key
@@ -65,7 +67,7 @@ def build(spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path,
 
     Args:
         spec: which set. `rows` of it are drawn with `seed`; a file keeps its order, and all its rows without it.
-        source: the prompt file; for `test`, the folder of the splits.
+        source: the prompt file; for `test` and stories, the folder of the splits.
         splits: folder of the splits, whose training vibes make words `seen`.
         lexicon_words: the composer's lexicon, TSV with the words in its first column.
         out: folder for the results.
@@ -73,6 +75,8 @@ def build(spec: EvalSetSpec, *, source: Path, splits: Path, lexicon_words: Path,
     known = known_words([*lexicon(lexicon_words), *training_vibes(splits)])
     if spec.source == "test":
         rows = sample_test(source / "TEST.jsonl", spec)
+    elif spec.source == "stories":
+        rows = story_prompts(story_rows(source, **(spec.stories or StorySetSpec()).model_dump()))
     else:
         rows = read_prompts(source)
         if spec.rows is not None:

@@ -15,6 +15,7 @@ from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.metrics import ACOUSTICS, PAYLOAD, REWARD
 from vibegrid.specs.reward import RewardSpec
 from vibegrid.specs.sft import SFTSpec
+from vibegrid.specs.stories import STORY_PAGES
 from vibegrid.specs.systems import SystemSpec
 from vibegrid.systems.registry import SYSTEMS
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from vibegrid.grid.study import Study
 
 LEXICON = "src/vibegrid/llm/data/composer_lexicon.tsv"
+UNSCORED = (STORY_PAGES,)  # eval sets whose outputs an analysis hears by itself
 Run = SFTSpec | GRPOSpec | SystemSpec
 
 
@@ -46,6 +48,9 @@ class Evaluations:
         evaluation = self.study.scale.evaluation
         if name == TEST:
             spec = EvalSetSpec(name=name, source=TEST, rows=evaluation.test_rows, seed=evaluation.test_seed)
+            sources = {"lexicon": LEXICON}
+        elif name == STORY_PAGES:
+            spec = EvalSetSpec(name=name, source="stories", stories=evaluation.stories)
             sources = {"lexicon": LEXICON}
         else:
             spec = self.declared[name]
@@ -143,7 +148,8 @@ class Evaluations:
         audio = sorted({name for names in wanted.values() for name in names})
         rewarding = rewarding_scorer(reward)
         parents: dict[str, Node] = {"generation": generation}
-        parents |= {role: node for role, node in generation.parents.items() if role.startswith("eval_set:")}
+        scored = {name: part for name, part in generation.parts.items() if name not in UNSCORED}
+        parents |= {f"eval_set:{name}": generation.parents[f"eval_set:{name}"] for name in scored}
         by: dict[str, dict[str, Any]] = {PAYLOAD: {}, REWARD: {"reward": dump(reward)}}
         spec: dict[str, Any] = {"reward": dump(reward), "seconds": None}
         if self.study.scale.sound is not None:
@@ -159,7 +165,7 @@ class Evaluations:
         code = self.study.code.digest("score")
         parts = {
             f"{eval_set}:{name}": digest_of({"generation": part, "scorer": name, "by": by[name], "code": code})
-            for eval_set, part in generation.parts.items()
+            for eval_set, part in scored.items()
             for name in (*always, *sorted(wanted[eval_set]))
         }
         return self.study.node("score", "scores", generation.slug, spec, parents=parents, parts=parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vibegrid.specs.agreement import PAIR_METRICS
+from vibegrid.specs.stories import CONTRAST_METRICS
 
 
 class Kind(NamedTuple):
@@ -68,6 +69,15 @@ KINDS: dict[str, Kind] = {
         armed=False,
         settings="vibegrid.specs.usage:UsageDesignSpec",
         metrics=("mutual_information",),
+    ),
+    "stories": Kind(
+        "vibegrid.grid.stories:stories",
+        "measure_stories",
+        "tabulate_stories",
+        "plot_stories",
+        files=("points.csv", "pages.csv"),
+        settings="vibegrid.specs.stories:StoriesSettings",
+        metrics=CONTRAST_METRICS,
     ),
 }
 

@@ -24,6 +24,7 @@ from vibegrid.llm.embedded import program
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.metrics import METRIC_NAMES
 from vibegrid.specs.sft import SFTSpec
+from vibegrid.specs.stories import STORY_PAGES
 from vibegrid.specs.systems import SystemSpec
 
 
@@ -71,8 +72,8 @@ class Study:
 
     @cached_property
     def eval_set_names(self) -> list[str]:
-        """`test`, and the sets of config/eval_sets."""
-        return [TEST, *self.evaluations.declared]
+        """`test`, `story_pages`, and the sets of config/eval_sets."""
+        return [TEST, STORY_PAGES, *self.evaluations.declared]
 
     def nodes(self, kind: str) -> dict[str, Node]:
         """Nodes of a kind (``adapters/sft``) by id, of the selected experiments."""

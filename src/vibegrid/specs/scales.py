@@ -12,6 +12,7 @@ from vibegrid.specs.labels import LabelsSpec, SelectionSpec
 from vibegrid.specs.remote import RemoteSpec
 from vibegrid.specs.scorers import CalibrationSpec
 from vibegrid.specs.sft import SFTSpec
+from vibegrid.specs.stories import StorySetSpec
 from vibegrid.specs.systems import DecodingSpec
 from vibegrid.specs.texts import FileTexts, TextsSpec
 from vibegrid.specs.vibes import VibesSpec
@@ -52,6 +53,7 @@ class EvaluationSpec(Spec):
     eval_sets: tuple[str, ...] = Field(default=("test",), description="eval sets of every experiment")
     test_rows: int = Field(default=30, ge=1, description="rows of the `test` sample")
     test_seed: int = Field(default=0, ge=0, description="seed of the `test` sample")
+    stories: StorySetSpec = Field(default_factory=StorySetSpec, description="the eval set `story_pages`")
     bootstrap: int = Field(default=2000, ge=100, description="resamples of an interval")
     permutations: int = Field(default=10_000, ge=100, description="random sign flips of a test")
     seed: int = Field(default=0, ge=0, description="seed of both")

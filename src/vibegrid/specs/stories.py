@@ -10,12 +10,34 @@ from vibegrid.specs.base import Spec
 
 KINDS = ("clap", "acoustic", "config")  # what two pages are compared by
 CONTRASTS = ("neighbour_vs_shuffled", "neighbour_vs_others")  # with a permutation test each
+CONTRAST_METRICS = tuple(f"{contrast}_{kind}" for contrast in CONTRASTS for kind in KINDS)
+STORY_PAGES = "story_pages"  # the eval set
 NEIGHBOUR, OTHERS, HEARD = "neighbour_similarity", "others_similarity", "pages_heard"
 
 
 def jump_metric(jump: int) -> str:
     """Similarity of pages so many pages apart; `neighbour_similarity` is that of 1."""
     return f"jump_{jump}_similarity"
+
+
+class StorySetSpec(Spec):
+    """The eval set of stories: scenes of consecutive pages of texts that no training reads."""
+
+    level: Literal["xl", "lg", "m", "sm", "xs"] = Field(default="m", description="vibe level of every page")
+    stories: int | None = Field(default=None, ge=2, description="most texts, of TEST first, then SFT-Val; null for all")
+    pages: int = Field(default=8, ge=2, description="most pages of a text, from its first")
+    seed: int = Field(default=0, ge=0, description="seed of the order of the texts")
+
+
+class StoriesSettings(Spec):
+    """What an experiment of `kind: stories` is told."""
+
+    teacher: bool = Field(default=True, description="the teacher's own payloads for the pages are a system too")
+    arm: str = Field(..., min_length=1, description="system of the confirmatory reading: an arm, or `teacher`")
+    clap: str = Field(default="clap_eval", description="scorer whose embeddings of the audio are compared")
+    jumps: int = Field(default=5, ge=1, description="greatest distance of two pages that has a row")
+    pieces: int = Field(default=4, ge=1, description="stories on the listening page")
+    overlap: float = Field(default=1.0, ge=0, le=30, description="seconds of a crossfade there")
 
 
 class StoriesPrimarySpec(Spec):
@@ -26,9 +48,8 @@ class StoriesPrimarySpec(Spec):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        known = [f"{contrast}_{kind}" for contrast in CONTRASTS for kind in KINDS]
-        if self.metric not in known:
-            raise ValueError(f"metric: {self.metric!r} is not one of {', '.join(known)}")
+        if self.metric not in CONTRAST_METRICS:
+            raise ValueError(f"metric: {self.metric!r} is not one of {', '.join(CONTRAST_METRICS)}")
         return self
 
 
@@ -40,7 +61,7 @@ class StoriesSpec(Spec):
     title: str = Field(default="", description="title, shown in tables and figures")
     question: str = Field(default="", description="the question, shown in captions")
     notes: str = Field(default="", description="what a reader must know, shown in captions")
-    eval_set: str = Field(default="story_pages", min_length=1, description="the set whose prompts are pages")
+    eval_set: str = Field(default=STORY_PAGES, min_length=1, description="the set whose prompts are pages")
     runs: dict[str, tuple[str, ...]] = Field(
         ..., min_length=1, description="system to the ids of its generations (seeds); none for `teacher`"
     )
