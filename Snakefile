@@ -8,6 +8,9 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/common.smk"
 
 
@@ -64,6 +67,7 @@ rule figures:
 rule listen:
     input:
         f"{RESULTS}/listen/index.html" if targets.heard() else f"{RESULTS}/all_tables.csv",
+        [f"{RESULTS}/stories/index.html"] if targets.told() else [],
     localrule: True
     message:
         "The listening page"

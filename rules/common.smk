@@ -11,12 +11,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from vibegrid.errors import InputError
+from vibegrid.figures.captions import caption_of
 from vibegrid.grid.compute import STEPS, Compute
 from vibegrid.grid.llms import cost_line, offer_settings
 from vibegrid.grid.study import Study
 from vibegrid.grid.environment import use_this_python
 from vibegrid.grid.kinds import KINDS
 from vibegrid.grid.targets import BEST_OF_N, CLAP_CARD, Targets, files_of_step, reserved_names
+from vibegrid.specs.stories import STORY_PAGES
 
 use_this_python()
 
@@ -35,6 +37,7 @@ def load_study():
 
 
 study, targets, compute = load_study()
+config["caption_of"] = caption_of  # of report/figure.rst
 RESULTS = study.scale.results
 
 
@@ -220,6 +223,15 @@ def scorer(kind):
     return found
 
 
+def folders(kind, role):
+    """Params function: folders of the node's parents in a role that is held once a name."""
+
+    def found(wildcards):
+        return [folder for _, folder in named_parents(kind, wildcards, role)]
+
+    return found
+
+
 def effects_file(wildcards):
     """Params function: what the labels do to the sound; empty where nothing is rendered."""
     made = node("scores", wildcards).parents.get("effects")
@@ -265,6 +277,26 @@ def generation_folders(wildcards):
     return [made.folder for made in node("analyses", wildcards).parents.values() if made.kind == "generations"]
 
 
+def drawn(stem):
+    """Output: a figure as PDF and as PNG, which is in the report, too."""
+    path = f"{RESULTS}/figures/{stem}"
+    caption = "../report/figure.rst"
+    shown = report(f"{path}.png", caption=caption, category=report_category, labels=report_labels)
+    return [f"{path}.pdf", shown]
+
+
+def report_category(wildcards):
+    """The category of a figure in the report: what its experiment is about."""
+    return targets.category(wildcards[0]) if len(wildcards) else "Study"
+
+
+def report_labels(wildcards, output):
+    """The columns of the report's list of figures."""
+    stem = os.path.basename(output[0]).removesuffix(".pdf")
+    name, _, part = stem.partition(".")
+    return {"experiment": name, "figure": "training curves" if part else targets.title(name)}
+
+
 def analysis_file(name):
     """Input function: a file of the analysis of an experiment."""
 
@@ -277,6 +309,11 @@ def analysis_file(name):
 def listen_prompts(wildcards):
     """Input function: the prompts of the listening page."""
     return study.evaluations.eval_set(study.scale.listen.eval_set).file("prompts.jsonl")
+
+
+def story_pages(wildcards):
+    """Input function: the prompts of the listening page of stories."""
+    return study.evaluations.eval_set(STORY_PAGES).file("prompts.jsonl")
 
 
 def metrics_files(wildcards):

@@ -9,7 +9,7 @@ rule plot:
         spec=analysis_file("spec.json"),
         stamp=f"{RESULTS}/stamps/figures/{{experiment}}.json",
     output:
-        figures=multiext(f"{RESULTS}/figures/{{experiment}}", ".pdf", ".png"),
+        figures=drawn("{experiment}"),
         made=f"{RESULTS}/stamps/figures/{{experiment}}.made.json",
     log:
         f"logs/plot/{study.run.scale}/{{experiment}}.log",
@@ -29,7 +29,7 @@ rule plot_agreement:
         points=analysis_file("points.csv"),
         stamp=f"{RESULTS}/stamps/figures/{{agreement}}.json",
     output:
-        figures=multiext(f"{RESULTS}/figures/{{agreement}}", ".pdf", ".png"),
+        figures=drawn("{agreement}"),
         made=f"{RESULTS}/stamps/figures/{{agreement}}.made.json",
     log:
         f"logs/plot_agreement/{study.run.scale}/{{agreement}}.log",
@@ -49,7 +49,7 @@ rule plot_sensitivity:
         spec=analysis_file("spec.json"),
         stamp=f"{RESULTS}/stamps/figures/{{sensitivity}}.json",
     output:
-        figures=multiext(f"{RESULTS}/figures/{{sensitivity}}", ".pdf", ".png"),
+        figures=drawn("{sensitivity}"),
         made=f"{RESULTS}/stamps/figures/{{sensitivity}}.made.json",
     log:
         f"logs/plot_sensitivity/{study.run.scale}/{{sensitivity}}.log",
@@ -70,7 +70,7 @@ rule plot_usage:
         spec=analysis_file("spec.json"),
         stamp=f"{RESULTS}/stamps/figures/{{usage}}.json",
     output:
-        figures=multiext(f"{RESULTS}/figures/{{usage}}", ".pdf", ".png"),
+        figures=drawn("{usage}"),
         made=f"{RESULTS}/stamps/figures/{{usage}}.made.json",
     log:
         f"logs/plot_usage/{study.run.scale}/{{usage}}.log",
@@ -85,12 +85,35 @@ rule plot_usage:
         " --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q} --log {log:q}"
 
 
+rule plot_stories:
+    input:
+        comparison=analysis_file("comparison.csv"),
+        spec=analysis_file("spec.json"),
+        pages=analysis_file("pages.csv"),
+        stamp=f"{RESULTS}/stamps/figures/{{stories}}.json",
+    output:
+        figures=drawn("{stories}"),
+        made=f"{RESULTS}/stamps/figures/{{stories}}.made.json",
+    log:
+        f"logs/plot_stories/{study.run.scale}/{{stories}}.log",
+    wildcard_constraints:
+        stories=made_by("plot", "plot_stories"),
+    conda:
+        "../envs/workflow.yaml"
+    message:
+        "Plot story coherence: {wildcards.stories}"
+    shell:
+        "python scripts/plot_stories.py --comparison {input.comparison:q} --spec @{input.spec:q}"
+        " --pages {input.pages:q} --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q}"
+        " --log {log:q}"
+
+
 rule plot_clap:
     input:
         cards=[made.file("card.json") for made in targets.claps().values()],
         stamp=f"{RESULTS}/stamps/figures/{CLAP_CARD}.json",
     output:
-        figures=multiext(f"{RESULTS}/figures/{CLAP_CARD}", ".pdf", ".png"),
+        figures=drawn(CLAP_CARD),
         made=f"{RESULTS}/stamps/figures/{CLAP_CARD}.made.json",
     log:
         f"logs/plot_clap/{study.run.scale}.log",
@@ -110,7 +133,7 @@ rule plot_selection:
         selection=made.file("selection.csv") if (made := study.data.selection) else [],
         stamp=f"{RESULTS}/stamps/figures/{BEST_OF_N}.json",
     output:
-        figures=multiext(f"{RESULTS}/figures/{BEST_OF_N}", ".pdf", ".png"),
+        figures=drawn(BEST_OF_N),
         made=f"{RESULTS}/stamps/figures/{BEST_OF_N}.made.json",
     log:
         f"logs/plot_selection/{study.run.scale}.log",
@@ -131,7 +154,7 @@ rule plot_training:
         spec=analysis_file("spec.json"),
         stamp=f"{RESULTS}/stamps/curves/{{experiment}}.json",
     output:
-        figures=multiext(f"{RESULTS}/figures/{{experiment}}.training", ".pdf", ".png"),
+        figures=drawn("{experiment}.training"),
         made=f"{RESULTS}/stamps/curves/{{experiment}}.made.json",
     log:
         f"logs/plot_training/{study.run.scale}/{{experiment}}.log",

@@ -59,7 +59,7 @@ rule plot_ratings:
         spec=analysis_file("spec.json"),
         stamp=f"{RESULTS}/stamps/figures/{{human}}.json",
     output:
-        figures=multiext(f"{RESULTS}/figures/{{human}}", ".pdf", ".png"),
+        figures=drawn("{human}"),
         made=f"{RESULTS}/stamps/figures/{{human}}.made.json",
     log:
         f"logs/plot_ratings/{study.run.scale}/{{human}}.log",

@@ -83,7 +83,7 @@ def rate(
 def docs(
     check: Annotated[bool, typer.Option("--check", help="only say what is out of date")] = False,
 ) -> None:
-    """Generate config/schemas, docs/configuration.md and the rule graph of the README."""
+    """Generate config/schemas, docs/configuration.md, docs/experiments.md and the rule graph of the README."""
     from vibegrid.commands.docs import write_docs
 
     write_docs(ROOT, check=check)
@@ -98,6 +98,14 @@ def archive(
     from vibegrid.commands.archive import write_archive
 
     write_archive(ROOT, scale or None, out)
+
+
+@app.command()
+def findings(results: Annotated[str, typer.Option(help="folder of the results")] = "results") -> None:
+    """Keep the confirmatory readings of the results in docs/findings.json, for docs/experiments.md."""
+    from vibegrid.commands.findings import keep_findings
+
+    typer.echo(f"docs/findings.json: {keep_findings(ROOT, results)} confirmatory readings")
 
 
 @app.command()

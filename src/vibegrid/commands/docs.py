@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from vibegrid.commands.experiments import experiments_page
 from vibegrid.errors import InputError
 from vibegrid.files import write_text
 from vibegrid.grid.load import RunConfig
@@ -55,6 +56,7 @@ def write_docs(root: Path, *, check: bool) -> None:
     generated = {
         **{f"config/schemas/{name}.json": schema(model) for name, model in SCHEMAS.items()},
         "docs/configuration.md": configuration(),
+        "docs/experiments.md": experiments_page(root),
         "README.md": with_rulegraph(root),
     }
     for name, text in generated.items():

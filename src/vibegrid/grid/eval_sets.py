@@ -7,13 +7,14 @@ from pathlib import Path
 from vibegrid.errors import InputError
 from vibegrid.grid.load import parse, read_yaml
 from vibegrid.specs.evals import EvalSetSpec
+from vibegrid.specs.stories import STORY_PAGES
 
 FOLDER = "config/eval_sets"
 TEST = "test"
 
 
 def load_eval_sets(root: Path) -> dict[str, EvalSetSpec]:
-    """Name to spec, in alphabetical order; `test`, which the scale describes, is not among them.
+    """Name to spec, in alphabetical order; `test` and `story_pages`, which the scale describes, are not.
 
     Raises:
         InputError: a file that is not understood, a name that comes twice, a set derived from none.
@@ -22,7 +23,7 @@ def load_eval_sets(root: Path) -> dict[str, EvalSetSpec]:
     found: dict[str, EvalSetSpec] = {}
     for path in sorted(path for path in folder.rglob("*") if path.suffix in (".jsonl", ".yaml")):
         name = str(path.relative_to(folder).with_suffix(""))
-        if name == TEST or name in found:
+        if name in (TEST, STORY_PAGES, *found):
             raise InputError(str(path.relative_to(root)), f"another eval set is named {name!r}", "rename it")
         found[name] = EvalSetSpec(name=name) if path.suffix == ".jsonl" else _derived(root, path, name)
     return dict(sorted(found.items()))

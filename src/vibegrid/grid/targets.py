@@ -11,7 +11,9 @@ from vibegrid.grid.arms import Experiment
 from vibegrid.grid.identity import Node, canonical
 from vibegrid.grid.kinds import KINDS, files_of, steps
 from vibegrid.grid.stamps import set_stamp
+from vibegrid.grid.stories import TEACHER, generations
 from vibegrid.grid.study import Study
+from vibegrid.specs.stories import STORY_PAGES
 from vibegrid.specs.systems import SystemSpec
 
 ADAPTER = (
@@ -31,7 +33,9 @@ PLAIN_STEPS = (
     "plot_selection",
     "list_arms",
     "build_listen",
+    "build_stories",
 )
+STORY_NOTE = "Consecutive pages of a text, each rendered for the vibe of its scene and faded into the next."
 CLAP_CARD = "clap_card"  # the figure of the mini-CLAPs
 BEST_OF_N = "best_of_n"  # the figure of what a choice among candidates buys
 # The declared files of a node, by kind.
@@ -109,6 +113,18 @@ class Targets:
             stems.append(f"{name}.training")
         return [f"{self.results}/figures/{stem}.{ending}" for stem in stems for ending in ("pdf", "png")]
 
+    def category(self, name: str) -> str:
+        """What an experiment is about, for the report: the stage of its arms, or its analysis."""
+        experiment = self.study.experiments[name]
+        stages = {"sft": "SFT", "grpo": "GRPO"}
+        kind = experiment.spec.kind
+        return stages.get(experiment.spec.stage, "Systems") if kind == "comparison" else "Analyses"
+
+    def title(self, name: str) -> str:
+        """Title of an experiment; the name itself for what is none."""
+        found = self.study.experiments.get(name)
+        return found.spec.title if found else name.replace("_", " ")
+
     def nodes_of(self, name: str) -> list[Node]:
         """Every node that an experiment's table is made of, in the order of the data."""
         found: dict[str, Node] = {}
@@ -167,6 +183,9 @@ class Targets:
         scorers = [node.digest for node in self.listen_scorers()]
         content = {"systems": heard, "scorers": scorers, "spec": self.listen_spec(), "code": code["build_listen"]}
         set_stamp(self.study.root / self.stamp("listen", "listen"), content)
+        told = {name: made.parts[STORY_PAGES] for name, made in self.told().items()}
+        content = {"systems": told, "spec": self.story_spec(), "code": code["build_stories"]}
+        set_stamp(self.study.root / self.stamp("listen", "stories"), content)
         content = {"tables": tables, "code": self.study.code.digest("collect_tables")}
         behind = [*self.identity_files(self.study.selected), *(self.tables(name)[0] for name in self.study.selected)]
         # A file asked for by name is not remade for what is missing further behind it: the stamp says what is, and
@@ -212,6 +231,30 @@ class Targets:
             "prompts": spec.prompts,
             "seconds": sound.seconds if sound else None,
             "notes": spec.notes,
+            "links": {"Stories, page by page": "../stories/index.html"} if self.told() else {},
+        }
+
+    def told(self) -> dict[str, Node]:
+        """Systems of the listening page of stories with their outputs, the first replicate of each."""
+        found = [self.study.experiments[name] for name in self.study.selected]
+        experiment = next((each for each in found if each.spec.kind == "stories"), None)
+        made = generations(self.study, experiment) if experiment else {}
+        return {name: nodes[0] for name, nodes in made.items()}
+
+    def story_spec(self) -> dict[str, Any]:
+        """What the listening page of stories is told; nothing where no experiment is about them."""
+        found = [self.study.experiments[name] for name in self.study.selected]
+        settings = next((each.settings for each in found if each.spec.kind == "stories"), None)
+        if settings is None:
+            return {}
+        return {
+            "eval_set": STORY_PAGES,
+            "stories": settings.pieces,
+            "seconds": self.study.sound.spec.seconds,
+            "overlap": settings.overlap,
+            "teacher": TEACHER if settings.teacher else None,
+            "notes": f"{self.study.scale.listen.notes} {STORY_NOTE}".strip(),
+            "links": {"Prompts, system by system": "../listen/index.html"} if self.heard() else {},
         }
 
     def curve_arms(self, experiment: Experiment) -> dict[str, list[str]]:
