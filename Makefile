@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is imported is compiled once and kept: without that, every job would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast plan bench bench-data lint format docs prune vouch rate env tools clean archive figures report
+.PHONY: run test test-fast plan bench bench-data lint format docs prune vouch rate env tools clean archive figures report findings
 
 run: $(READY)
 	@snakemake results/all_tables.csv figures listen
@@ -79,6 +79,10 @@ rate: $(READY)
 # APPLY=1 moves what is listed to .cache/trash; MODAL=1 lists old apps and checkpoints on Modal too
 prune: $(READY)
 	@vibegrid prune $(if $(APPLY),--apply) $(if $(MODAL),--modal)
+
+# Confirmatory readings of the results, kept in docs/findings.json for docs/experiments.md; then make docs
+findings: $(READY)
+	@vibegrid findings
 
 # OUT=results/archive.tar.gz
 archive: $(READY)

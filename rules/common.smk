@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from vibegrid.errors import InputError
-from vibegrid.figures.captions import caption_of
+from vibegrid.figures.captions import Captions
 from vibegrid.grid.compute import STEPS, Compute
 from vibegrid.grid.llms import cost_line, offer_settings
 from vibegrid.grid.study import Study
@@ -37,7 +37,7 @@ def load_study():
 
 
 study, targets, compute = load_study()
-config["caption_of"] = caption_of  # of report/figure.rst
+config["captions"] = Captions()  # of report/figure.rst
 RESULTS = study.scale.results
 
 

@@ -285,3 +285,28 @@ def test_a_page_that_is_no_payload_is_counted_and_left_out(measured):
     pages = read_csv(measured / "pages.csv")
     assert [page["heard"] for page in pages if page["system"] == "random"] == ["yes"] * 5 + ["no"]
     assert json.loads((measured / "spec.json").read_text())["clap"] == "clap_eval"
+
+
+def test_two_stories_have_no_interval_and_the_table_says_the_mean(measured):
+    from vibegrid.tables.stories import wide_table
+
+    assert row_of(measured, "teacher", "neighbour_vs_others_clap")["ci_low"] == ""
+    block = wide_table(stories_spec(spec()), read_csv(measured / "comparison.csv"))
+    assert [row[0] for row in block.rows] == ["teacher", "random"] and block.rows[0][2].startswith("+0.")
+
+
+def test_tables_and_figure_are_written_twice_the_same(measured, tmp_path):
+    from vibegrid.figures.stories import draw, one_story
+    from vibegrid.tables.stories import write_tables
+
+    rows, pages = read_csv(measured / "comparison.csv"), read_csv(measured / "pages.csv")
+    assert one_story(pages) in ("d/t0", "d/t1") and one_story([]) == ""
+    made = []
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        write_tables(spec(title="<b>|x_1"), rows, folder)
+        draw(spec(title="<b>|x_1"), rows, pages, folder / "f.pdf", folder / "f.png")
+        made.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert made[0] == made[1] and len(made[0]) == 5
+    assert b"<b>" not in made[0]["story_coherence.md"]
+    draw(spec(), [], [], tmp_path / "empty.pdf", tmp_path / "empty.png")

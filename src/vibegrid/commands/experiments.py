@@ -23,7 +23,8 @@ Made by `make docs` from `config/experiments/*.yaml` and from the confirmatory r
 [methods.md](methods.md). `mini` exercises the workflow with miniature models and simulated LLMs: what it shows is about
 this synthesizer and these programs, not about language models.
 
-`full` needs, for all of them: {common}."""
+`full` needs, for all of them:
+{common}."""
 
 
 def experiments_page(root: Path) -> str:
@@ -50,8 +51,8 @@ def _paragraph(found: Mapping[str, Experiment], full: Study, rows: list[Any]) ->
         lines.append(f"{_what(mini)} at mini: {arms['mini']}; at full: {arms['full']}.")
     if spec.notes:
         lines.append(markdown(_sentence(spec.notes)))
-    said = sentence(rows) if rows else "not kept yet (`make findings`)."
-    lines.append(f"**What mini shows:** {markdown(said)}")
+    said = markdown(sentence(rows)) if rows else "not kept yet (`make findings`)."
+    lines.append(f"**What mini shows:** {said}")
     lines.append(f"**What full needs:** {_needs(found['full'], full)}.")
     return "\n".join(line for i, line in enumerate(lines) if line or i == 1)
 
@@ -77,7 +78,7 @@ def _needs(experiment: Experiment, study: Study) -> str:
     counts += [f"{len(grpo)} GRPO adapter{'s' * (len(grpo) != 1)}"] if grpo else []
     judges = [study.sound.specs[name] for name in experiment.scorers if name not in study.scale.evaluation.scorers]
     models = [spec.model for spec in judges if isinstance(spec, JudgeSpec)]
-    text = " and ".join(counts) or ("no training" if stages else "no training and no system of its own")
+    text = " and ".join(counts) or ("no training" if stages else "no training of its own")
     if counts:
         text += " (seeds included; shared with every experiment that has the same arms)"
     return text + (f"; the judges {', '.join(models)}" if models else "")
@@ -90,7 +91,7 @@ def _common(study: Study) -> str:
     llms = [f"`{study.scale.vibes.extractor}` as extractor", f"`{study.scale.labels.teacher}` as teacher"]
     llms += [f"`{model}` as judge" for model in models]
     engine = study.scale.sft.engine
-    return f"a GPU (`engine: {engine}`), base models from the hub, LAION-CLAP, and keys for {', '.join(llms)}"
+    return f"a GPU (`engine: {engine}`), base models from the hub, LAION-CLAP, and the LLMs {', '.join(llms)}"
 
 
 def _sentence(text: str) -> str:

@@ -1,23 +1,21 @@
-"""Captions of finished figures for Snakemake's report: reStructuredText, from the files themselves."""
+"""Captions of finished figures for Snakemake's report: reStructuredText, from the figures themselves."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
 
 _MARKUP = re.compile(r"([\\`*_|<>:\[\]])")
 
 
-def caption_of(files: Sequence[str]) -> str:
-    """The caption in the metadata of the first PNG of `files`, as one escaped paragraph; empty where it has none."""
-    from PIL import Image
+class Captions(dict[str, str]):
+    """Path of a PNG to the caption in its metadata; a figure is read when its caption is asked for."""
 
-    path = next((Path(file) for file in files if str(file).endswith(".png")), None)
-    if path is None:
-        return ""
-    with Image.open(path) as image:
-        return rst(str(image.info.get("Description", "")))
+    def __missing__(self, path: str) -> str:
+        from PIL import Image
+
+        with Image.open(path) as image:
+            self[path] = rst(str(image.info.get("Description", "")))
+        return self[path]
 
 
 def rst(text: str) -> str:

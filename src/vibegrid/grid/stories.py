@@ -34,6 +34,7 @@ def stories(study: Study, experiment: Experiment) -> Analysis:
     spec = {
         "eval_set": STORY_PAGES,
         "runs": {name: [node.id for node in nodes] for name, nodes in found.items()},
+        "order": list(found),
         "teacher": TEACHER if settings.teacher else None,
         "clap": settings.clap,
         "seconds": study.sound.spec.seconds,

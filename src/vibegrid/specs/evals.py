@@ -9,8 +9,8 @@ from vibegrid.specs.stories import StorySetSpec
 
 
 class EvalSetSpec(Spec):
-    """One eval set: `test` is sampled from TEST, `story_pages` are pages of its texts; the others are files of prompts, or
-    are derived from one."""
+    """One eval set: `test` is sampled from TEST, `story_pages` are pages of its texts; the others are files of prompts,
+    or are derived from one."""
 
     name: str = Field(..., description="`test`, or a path in config/eval_sets without its ending")
     source: Literal["test", "stories", "file", "corrupted"] = Field(

@@ -65,6 +65,7 @@ class StoriesSpec(Spec):
     runs: dict[str, tuple[str, ...]] = Field(
         ..., min_length=1, description="system to the ids of its generations (seeds); none for `teacher`"
     )
+    order: tuple[str, ...] = Field(default=(), description="systems in the order of tables and figures")
     teacher: str | None = Field(default="teacher", description="system that is the eval set's own payloads; or null")
     clap: str = Field(default="clap_eval", description="the scorer whose embeddings of the audio are compared")
     seconds: float = Field(default=4.0, gt=0, le=120, description="length of a render")
@@ -78,12 +79,14 @@ class StoriesSpec(Spec):
     @property
     def systems(self) -> list[str]:
         """Systems in the order of tables and figures: the teacher first."""
-        return [*([self.teacher] if self.teacher else []), *self.runs]
+        return [*([self.teacher] if self.teacher else []), *(self.order or self.runs)]
 
     @model_validator(mode="after")
     def _names(self) -> Self:
         if self.teacher in self.runs:
             raise ValueError(f"runs: {self.teacher!r} is the name of the teacher")
+        if self.order and sorted(self.order) != sorted(self.runs):
+            raise ValueError(f"order: {', '.join(self.order)} are not the systems of `runs`: {', '.join(self.runs)}")
         if self.primary.arm not in self.systems:
             raise ValueError(f"primary.arm: no system {self.primary.arm!r}: {', '.join(self.systems)}")
         return self

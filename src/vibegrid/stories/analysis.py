@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 PAIR_COLUMNS = ("system", "story", "first", "second", *KINDS)
 PAGE_COLUMNS = ("system", "run", "story", "page", "prompt", "heard")
 SHOWN = ("onset_rate", "brightness", "density")  # measures that the figure follows along a story
+FEWEST_STORIES = 3  # of an interval: resamples of two are both of them, or say nothing
 _TESTS = {CONTRASTS[0]: coherence.shuffle_p, CONTRASTS[1]: coherence.others_p}
 
 
@@ -184,8 +185,10 @@ def _cells(spec: StoriesSpec, name: str, metric: str, result: Found, p: float) -
     estimate = result.resampled[:1]
     if math.isnan(estimate[0]):
         return row | {"status": "too few pages"}
-    low, high = statistics.interval(estimate, result.resampled[1:, None])
-    row |= {"mean": fixed(estimate[0]), "ci_low": fixed(low[0]), "ci_high": fixed(high[0])}
+    row["mean"] = fixed(estimate[0])
+    if result.stories >= FEWEST_STORIES:
+        low, high = statistics.interval(estimate, result.resampled[1:, None])
+        row |= {"ci_low": fixed(low[0]), "ci_high": fixed(high[0])}
     return row | {"p_value": "" if math.isnan(p) else f"{p:.4g}"}
 
 

@@ -63,4 +63,6 @@ def wide_table(spec: StoriesSpec, rows: Sequence[Mapping[str, str]]) -> Block:
 
 def _cell(row: Mapping[str, str] | None, metric: str) -> str:
     sign = "+" if DIFFERENCES in metric.split("_") else ""
-    return with_interval(row, "mean", "ci_low", "ci_high", sign=sign)
+    if row is None or row["ci_low"]:
+        return with_interval(row, "mean", "ci_low", "ci_high", sign=sign)
+    return f"{float(row['mean']):{sign}.3f}".replace("-", "−")
