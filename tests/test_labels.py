@@ -126,3 +126,38 @@ def test_vibes_without_payload_stay_and_all_failed_is_an_error(tmp_path: Path, m
     monkeypatch.setattr(stage, "complete_many", lambda requests, **_: [Completion(None, "429") for _ in requests])
     with pytest.raises(InputError, match="no usable payload for any of 3 vibes: 429"):
         run(tmp_path)
+
+
+def broken_first(monkeypatch: pytest.MonkeyPatch, *bad: str) -> list[list[Any]]:
+    """The teacher's first answers are bad, in turn; what is asked again gets a payload. Returns the requests by round."""
+    rounds: list[list[Any]] = []
+
+    def complete_many(requests: Any, **_: Any) -> list[Completion]:
+        rounds.append(list(requests))
+        if len(rounds) == 1:
+            return [Completion(bad[i % len(bad)]) for i in range(len(requests))]
+        return [Completion(dumps(payload())) for _ in requests]
+
+    monkeypatch.setattr(stage, "complete_many", complete_many)
+    return rounds
+
+
+def test_a_payload_that_cannot_be_used_is_repaired_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = dumps(payload(config=payload()["config"] | {"tempo": "warp"}))
+    rounds = broken_first(monkeypatch, wrong, dumps(payload()))
+    rows = run(tmp_path, candidates=2, seed=7)
+    assert len(rounds) == 2 and all(row["config_error"] is None for row in rows)
+    again = rounds[1]
+    assert len(again) == 3 and {request.params["seed"] for request in again} == {7}  # the broken ones', with their seed
+    assert [message["role"] for message in again[0].messages] == ["system", "user", "assistant", "user"]
+    assert "config.tempo" in again[0].messages[3]["content"] and "warp" in again[0].messages[2]["content"]
+    report = json.loads((tmp_path / "out" / "labels.json").read_text())["llm"]
+    assert (report["repairs"], report["repaired"]) == (3, 3)
+
+
+def test_the_teacher_is_held_to_the_schema_of_a_payload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = broken_first(monkeypatch, dumps(payload()))
+    run(tmp_path)
+    form = rounds[0][0].params["response_format"]["json_schema"]
+    assert form["strict"] and list(form["schema"]["properties"]) == ["thinking", "title", "config", "palettes"]
+    assert "warp" not in form["schema"]["properties"]["config"]["properties"]["tempo"]["enum"]
