@@ -129,7 +129,7 @@ def test_vibes_without_payload_stay_and_all_failed_is_an_error(tmp_path: Path, m
 
 
 def broken_first(monkeypatch: pytest.MonkeyPatch, *bad: str) -> list[list[Any]]:
-    """The teacher's first answers are bad, in turn; what is asked again gets a payload. Returns the requests by round."""
+    """The first answers are bad, in turn; what is asked again gets a payload. Returns the requests by round."""
     rounds: list[list[Any]] = []
 
     def complete_many(requests: Any, **_: Any) -> list[Completion]:
