@@ -86,6 +86,7 @@ def _run(call: dict[str, Any], packed: bytes) -> dict[str, Any]:
             times = Path(call["log"]).with_suffix(".timing.json")
             result["files"] = pack(root, [call["out"], times.as_posix()])
             shutil.rmtree(work, ignore_errors=True)
+            volumes[0].commit()  # this container may go on to live for other calls
         return result
 
 
