@@ -21,6 +21,7 @@ from typing import Any
 
 import vibegrid
 from vibegrid import script
+from vibegrid.llm.settings import VARIABLE as LLMS
 from vibegrid.remote.pack import pack, unpack
 from vibegrid.scorers.base import Needs
 
@@ -41,7 +42,8 @@ def run_step(call: dict[str, Any], packed: bytes) -> dict[str, Any]:
     """Run one step on uploaded files. To be started again with the same arguments when its machine is taken away.
 
     Args:
-        call: `step`, `argv` (of the script), `out`, `work`, `log` (paths relative to the project), `weights`.
+        call: `step`, `argv` (of the script), `out`, `work`, `log` (paths relative to the project), `weights`,
+            `llms` (how LLMs may be asked, JSON).
         packed: the input files (`pack`).
 
     Returns:
@@ -64,6 +66,7 @@ def _run(call: dict[str, Any], packed: bytes) -> dict[str, Any]:
 
     for name, value in script.ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    os.environ[LLMS] = call["llms"]
     volumes = [modal.Volume.from_name(name) for name in (CHECKPOINTS, WEIGHTS)]
     for volume in volumes:
         volume.reload()  # this machine may be older than what was written there

@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from vibegrid.errors import InputError
 from vibegrid.evals.parts import find_parts
+from vibegrid.llm.settings import VARIABLE as LLMS
 from vibegrid.remote.preflight import check_installed, one_line_errors
 from vibegrid.specs.remote import RemoteSpec
 
@@ -67,6 +69,7 @@ def run(call: dict[str, Any], script: Path, argv: list[str], lines: logging.Logg
         "work": call["work"],
         "log": log_file,
         "weights": call["weights"],
+        "llms": os.environ.get(LLMS, ""),
     }
     inputs = sorted({*call["inputs"], *(str(path) for path in kept)})
     return client.run(Path.cwd(), sent, inputs, RemoteSpec.model_validate(call["machine"]), lines.info)
