@@ -71,7 +71,7 @@ def build(spec: Mapping[str, Any], *, systems: Mapping[str, Path], prompts: Path
             "fields": list(FIELDS),
             "metrics": [],
             "links": [{"text": clean(text), "href": href} for text, href in wanted.links.items()],
-            "systems": [{"name": clean(name), "kind": ""} for name in outputs],
+            "systems": [{"name": clean(name), "kind": "one piece"} for name in outputs],
             "prompts": [_story(story, rows, outputs, pieces) for story in chosen],
         }
         write_text(draft / "data.js", as_script(data))
