@@ -433,7 +433,7 @@ SCALE_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"grpo": {"beta": -1}}, r"config/scales/mini\.yaml: grpo: beta: .*found -1"),
     ({"grpo": {"batch_size": 10}}, r"config/scales/mini\.yaml: grpo: batch_size × grad_accum \(10\)"),
     ({"splits": {"test": 0.7}}, r"config/scales/mini\.yaml: splits: test \+ sft_val \+ grpo must leave"),
-    ({"texts": {"source": "web"}}, r"config/scales/mini\.yaml: texts\.source: .*found 'web'"),
+    ({"texts": {"source": "web"}}, r"config/scales/mini\.yaml: texts: .*'web'.*expected tags: 'embedded'"),
     ({"compute": "moon"}, r"config/scales/mini\.yaml: compute: .*found 'moon'"),
     ({"results": "../elsewhere"}, r"config/scales/mini\.yaml: results: .*found '\.\./elsewhere'"),
     ({"seeds": {"arm": []}}, r"config/scales/mini\.yaml: seeds\.arm: .*at least 1 item"),

@@ -32,7 +32,7 @@ def show_bench_data(sizes: Sequence[int] = SIZES) -> None:
     """Print seconds of a core for each step, and peak memory, at each size, and the exponents of growth."""
     found = {size: _apart(size) for size in sizes}
     table = Table(title=f"synthetic vibes, seconds of a core: error rate {RATE}, dedupe threshold {THRESHOLD}")
-    for heading in ("vibes", *(f"{step}, s" for step in STEPS), "rows removed", "peak memory, MiB", "wall, s"):
+    for heading in ("vibes", *(f"{step}, s" for step in STEPS), "rows removed", "peak, MiB", "wall, s"):
         table.add_column(heading, justify="right")
     for size, run in found.items():
         seconds = [f"{run[step]:.2f}" for step in STEPS]
