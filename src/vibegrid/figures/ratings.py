@@ -114,8 +114,14 @@ def _power(axes: Axes, spec: RatingsSpec, found: Found) -> None:
             rate = max(float(row["mean"]), 1 - float(row["mean"]))
             color = style.CATEGORIES[(number + 1) % len(style.CATEGORIES)]
             axes.plot([rate], [int(row["n"])], "o", color=color, markersize=4, label=style.shorten(row["arm"], 30))
-    smallest = {"color": style.GREY, "linewidth": 0.7, "label": "smallest that matters"}
-    axes.axvline(settings.smallest_win_rate, linestyle=(0, (3, 2)), zorder=1, **smallest)
+    axes.axvline(
+        settings.smallest_win_rate,
+        color=style.GREY,
+        linewidth=0.7,
+        linestyle=(0, (3, 2)),
+        zorder=1,
+        label="smallest that matters",
+    )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
