@@ -8,7 +8,7 @@ from pathlib import Path
 from vibegrid.files import write_text
 from vibegrid.human.key import Key
 from vibegrid.human.sounds import clip_file
-from vibegrid.listen import build as listen
+from vibegrid.listen import scripts
 from vibegrid.listen.cards import MAX_PROMPT, clean
 
 FILES = ("index.html", "rate.css", "rate.js")  # in `data`
@@ -39,7 +39,7 @@ def write_page(folder: Path, key: Key, notes: str) -> None:
         "seconds": key.seconds,
         "forms": [forms[number] for number in sorted(forms)],
     }
-    write_text(folder / TRIALS, listen.as_script(data, "RATE"))
+    write_text(folder / TRIALS, scripts.as_script(data, "RATE"))
     for name in FILES:
         shutil.copyfile(Path(__file__).parent / "data" / name, folder / name)
-    shutil.copyfile(Path(listen.__file__).parent / "data" / LOOK, folder / LOOK)
+    shutil.copyfile(Path(scripts.__file__).parent / "data" / LOOK, folder / LOOK)

@@ -6,7 +6,6 @@ opened from a file may not fetch one, and the sound in `audio/`. Its policy allo
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from vibegrid.files import read_jsonl, write_text
 from vibegrid.folders import whole_folder
 from vibegrid.listen.cards import MAX_PROMPT, card, clean, common_labels, labels
 from vibegrid.listen.clips import Clips
+from vibegrid.listen.scripts import as_script
 from vibegrid.listen.source import Source, read_source
 from vibegrid.payloads import load_object
 from vibegrid.schema import FIELDS, Label
@@ -80,14 +80,6 @@ def build(
         write_text(draft / "data.js", as_script(data))
         for name in PAGE:
             shutil.copyfile(Path(__file__).parent / "data" / name, draft / name)
-
-
-def as_script(data: Mapping[str, Any], name: str = "LISTEN") -> str:
-    """The data as a script in ASCII, `window.<name>`, with nothing in it that ends a script or a line early."""
-    text = json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":"))  # escapes all but ASCII
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return f"window.{name} = {text};\n"
 
 
 def _metrics(wanted: ListenSpec, sources: Sequence[Source]) -> list[str]:
