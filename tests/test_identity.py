@@ -34,6 +34,7 @@ KINDS = set(FILES)
 INSTRUMENTS = {"models", "banks", "claps", "effects"}  # made of no vibe
 PREPARED = {"texts", "vibes", "labels", "embeddings", "splits", "datasets"}  # what is made before any training
 EVALUATED = {"generations", "scores", "analyses"}
+HEARD = EVALUATED | {"packs"}  # where outputs on the set that people rate change too
 ADAPTERS = {"adapters/sft", "adapters/grpo"}
 STUDIES: dict[str, Study] = {}
 
@@ -166,12 +167,12 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"texts": {"limit": 20}}, KINDS - INSTRUMENTS),
     ({"labels": {"candidates": 3}}, KINDS - {"texts", "vibes", "embeddings"} - INSTRUMENTS),
     ({"splits": {"seed": 7}}, KINDS - {"texts", "vibes", "labels", "embeddings"} - INSTRUMENTS),
-    ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | EVALUATED),
-    ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | EVALUATED),
-    ({"sft": {"dataset": {"error_rate": 0.2}}}, {"datasets"} | ADAPTERS | EVALUATED),
-    ({"grpo": {"beta": 0.16}}, {"adapters/grpo"} | EVALUATED),
-    ({"grpo": {"temperature": 0.9}}, {"adapters/grpo"} | EVALUATED),
-    ({"decoding": {"max_new_tokens": 99}}, EVALUATED),
+    ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | HEARD),
+    ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | HEARD),
+    ({"sft": {"dataset": {"error_rate": 0.2}}}, {"datasets"} | ADAPTERS | HEARD),
+    ({"grpo": {"beta": 0.16}}, {"adapters/grpo"} | HEARD),
+    ({"grpo": {"temperature": 0.9}}, {"adapters/grpo"} | HEARD),
+    ({"decoding": {"max_new_tokens": 99}}, HEARD),
     ({"evaluation": {"test_rows": 29}}, {"eval_sets"} | EVALUATED),
     ({"evaluation": {"bootstrap": 777}}, {"analyses", "selections"}),
     ({"labels": {"scorer_vibes": 9}}, KINDS - {"texts", "vibes", "embeddings"} - INSTRUMENTS),
@@ -321,10 +322,13 @@ EDITS: list[tuple[str, set[str]]] = [
     ("src/vibegrid/training/sft.py", {"train_sft"}),
     (
         "src/vibegrid/figures/style.py",
-        {"plot", "plot_training", "plot_agreement", "plot_clap", "plot_selection", "plot_stories", "plot_ratings"},
+        {
+            *("plot", "plot_training", "plot_agreement", "plot_clap", "plot_selection"),
+            *("plot_ratings", "plot_sensitivity", "plot_stories", "plot_usage"),
+        },
     ),
     ("src/vibegrid/figures/training_curves.py", {"plot_training"}),
-    ("src/vibegrid/evals/metrics.py", {"score", "build_listen"}),
+    ("src/vibegrid/evals/metrics.py", {"score", "build_listen", "build_stories"}),
     ("src/vibegrid/datasets/noise.py", {"build_dataset", "build_eval_set"}),
     ("src/vibegrid/systems/rule_based.py", {"generate:rule_based"}),
     ("src/vibegrid/systems/language_model.py", {"generate:base", "generate:sft", "generate:grpo"}),
@@ -339,6 +343,7 @@ EDITS: list[tuple[str, set[str]]] = [
             "choose_payloads",
             "measure_selection",
             "generate:sound_retrieval",
+            *("build_pack", "build_stories", "measure_sensitivity", "measure_stories", "measure_usage"),
         },
     ),
     ("scripts/score.py", {"score"}),
@@ -395,7 +400,7 @@ def test_a_data_file_beside_a_module_is_part_of_it(base_digests: dict[str, str],
 def test_code_of_training_changes_its_adapters_and_their_evaluations(base_study: Study, copy: Path) -> None:
     append(copy / "src/vibegrid/training/grpo.py", "\nADDED = 1\n")
     after = study(copy)
-    assert changed(base_study, after) == {"adapters/grpo"} | EVALUATED
+    assert changed(base_study, after) == {"adapters/grpo"} | HEARD
     lost = ids(base_study)["scores"] - ids(after)["scores"]
     assert all(identity.startswith("grpo-") for identity in lost)
 
@@ -410,7 +415,7 @@ def edited_set(project: Path) -> Path:
 
 def test_an_edited_prompt_changes_that_part_only(base_study: Study, copy: Path) -> None:
     after = study(edited_set(copy))
-    assert changed(base_study, after) == {"eval_sets"} | EVALUATED
+    assert changed(base_study, after) == {"eval_sets"} | HEARD
     gone = ids(base_study)["eval_sets"] - ids(after)["eval_sets"]
     edited = {identity.split(".")[0] for identity in gone}
     assert edited == {"short_prompts", "typo_prompts"}  # the latter is derived from the former

@@ -21,6 +21,7 @@ from vibegrid.files import write_text
 from vibegrid.grid.load import RunConfig
 from vibegrid.specs.experiments import ExperimentSpec
 from vibegrid.specs.grpo import GRPOSpec
+from vibegrid.specs.human import HumanSettings
 from vibegrid.specs.llms import LimitsSpec, LlmsSpec
 from vibegrid.specs.models import HubSpec, LocalSpec, MiniatureSpec
 from vibegrid.specs.remote import RemoteSpec
@@ -46,6 +47,7 @@ REFERENCE = {
     "config/llms.yaml": LlmsSpec,
     "config/llms.yaml: of one model": LimitsSpec,
     "config/experiments/*.yaml": ExperimentSpec,
+    "config/experiments/*.yaml: settings, kind human": HumanSettings,
 }
 SCHEMAS = {"config": RunConfig, "scale": ScaleSpec, "experiment": ExperimentSpec, "llms": LlmsSpec}
 BEGIN, END = "<!-- rulegraph: made by `make docs` -->", "<!-- end of rulegraph -->"
