@@ -3,7 +3,7 @@ field."""
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vibegrid.errors import InputError
@@ -43,7 +43,7 @@ def _check_writable(where: str, row: dict[str, Any]) -> None:
         raise InputError(where, "the object is nested too deep") from None
 
 
-def text_key(row: dict[str, Any]) -> tuple[str, str]:
+def text_key(row: Mapping[str, Any]) -> tuple[str, str]:
     """What names a text: its dataset and its id, compared as text (7 and "7" are one id)."""
     return row["dataset"], str(row["id_in_dataset"])
 
