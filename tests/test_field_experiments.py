@@ -145,7 +145,7 @@ def test_both_run_as_a_workflow(project: Path) -> None:
     rows = list(read_csv(project / "results/all_tables.csv"))
     assert {row["arm"] for row in rows if row["experiment"] == "heard"} == {"another_seed", "all_fields", *FIELDS}
     assert {row["system"] for row in rows if row["experiment"] == "used"} == {
-        *used["arms"],
+        *USED["arms"],
         "teacher",
         "teacher_all_rows",
     }
