@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from project import copy_sources, snakemake, trim, write_yaml
+from project import OVERRIDES, copy_sources, snakemake, trim, write_yaml
 
 from vibegrid.errors import InputError
 from vibegrid.figures import field_usage, sensitivity
@@ -15,6 +15,7 @@ from vibegrid.files import read_csv
 from vibegrid.grid.study import Study
 from vibegrid.schema import FIELDS
 from vibegrid.sound.acoustics import MEASURES
+from vibegrid.specs.measures import measures_spec
 from vibegrid.specs.sensitivity import SensitivitySpec
 from vibegrid.specs.usage import UsageSpec
 from vibegrid.tables.measures import wide_table
@@ -77,18 +78,17 @@ def test_a_change_reaches_the_one_that_reads_it(base: Study) -> None:
     assert longer.analyses[NAMES[0]].parents["bank"].spec["seconds"] == 3
 
 
-def test_without_sound_nothing_is_ablated(project: Path) -> None:
-    write_yaml(project / "config/experiments/used.yaml", USED)
-    off = {"sound": None, "evaluation": {"scorers": {}}, "grpo": {"reward": {"audio": 0}}}
-    node = Study(project, {"scale": "mini", "experiments": ["used"], "overrides": off}).analyses["used"]
-    assert node.spec["design"]["ablation"]["systems"] == []
-    assert not any(role.startswith("scorer") for role in node.parents)
+def test_an_ablation_of_no_arm_is_named(project: Path) -> None:
+    wrong = {**USED, "settings": {"ablation": {**ABLATION, "systems": ["nobody"]}}}
+    write_yaml(project / "config/experiments/used.yaml", wrong)
+    with pytest.raises(InputError, match=r"used\.yaml: settings: ablation: systems: no arm 'nobody'"):
+        _ = Study(project, {"scale": "mini", "overrides": OVERRIDES}).analyses
 
 
 def test_an_unknown_scorer_is_named(project: Path) -> None:
     write_yaml(project / "config/experiments/mine.yaml", {**HEARD, "settings": {"scorer": "ears"}})
     with pytest.raises(InputError, match=r"mine\.yaml: settings: scorer: no scorer 'ears'"):
-        _ = Study(project, {"scale": "mini"}).analyses
+        _ = Study(project, {"scale": "mini", "overrides": OVERRIDES}).analyses
 
 
 def cells(arm: str, metric: str, value: float, **more: str) -> dict[str, str]:
@@ -111,7 +111,7 @@ def test_the_sensitivity_figure_ranks_fields_and_names_those_not_heard(tmp_path:
     sensitivity.draw(spec, rows, *files[:2])
     sensitivity.draw(spec, rows[::-1], *files[2:])
     assert files[0].read_bytes() == files[2].read_bytes() and files[1].read_bytes() == files[3].read_bytes()
-    table = wide_table(spec.model_dump(mode="json"), rows)
+    table = wide_table(measures_spec(spec.model_dump(mode="json")), rows)
     assert table.columns[:3] == ["field", "embedding: cosine distance beyond another seed", "heard in it"]
     assert table.rows[1][1] == "+0.010 [−0.090, +0.110]"
 

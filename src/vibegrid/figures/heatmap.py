@@ -30,7 +30,7 @@ def heat_map(axes: Axes, values: Any, columns: Sequence[str], title: str, label:
     known = np.asarray(values, dtype=float)
     greatest = top if top is not None else float(np.nanmax(known)) if np.isfinite(known).any() else 1.0
     colours = LinearSegmentedColormap.from_list("blues", ["#FFFFFF", style.SKY, style.BLUE, "#00263B"])
-    colours.set_bad(MISSING)
+    colours = colours.with_extremes(bad=MISSING)
     image = axes.imshow(known, aspect="auto", cmap=colours, vmin=0.0, vmax=max(greatest, 1e-6), interpolation="nearest")
     axes.set_xticks(range(len(columns)), [style.shorten(name, 18) for name in columns], rotation=90, size=style.NOTE)
     axes.tick_params(length=0)

@@ -9,7 +9,7 @@ from vibegrid.grid.analyses import Analysis
 from vibegrid.grid.arms import Experiment, dump
 from vibegrid.grid.identity import Node
 from vibegrid.specs.sensitivity import SensitivityDesignSpec
-from vibegrid.specs.usage import UsageDesignSpec
+from vibegrid.specs.usage import TEACHER, UsageDesignSpec
 
 if TYPE_CHECKING:
     from vibegrid.grid.study import Study
@@ -29,6 +29,7 @@ def sensitivity(study: Study, experiment: Experiment) -> Analysis:
 def field_usage(study: Study, experiment: Experiment) -> Analysis:
     """Outputs of the arms on all eval sets, and the teacher's payloads; a CLAP where fields are ablated."""
     design: UsageDesignSpec = experiment.settings
+    _check_ablation(experiment, design)
     scorers, modules, seconds = {}, (), 4.0
     if study.scale.sound is None:  # nothing is rendered
         design = design.model_copy(update={"ablation": design.ablation.model_copy(update={"systems": ()})})
@@ -43,6 +44,16 @@ def field_usage(study: Study, experiment: Experiment) -> Analysis:
     named = {**spec, "runs": {name: _parts(nodes, experiment) for name, nodes in made.items()}}
     runs = {name: [node.id for node in nodes] for name, nodes in made.items()}
     return Analysis({**spec, "runs": runs}, {**named, "parents": _digests(data)}, {**parents, **data}, modules)
+
+
+def _check_ablation(experiment: Experiment, design: UsageDesignSpec) -> None:
+    where = f"config/experiments/{experiment.name}.yaml: settings: ablation"
+    names, ablation = [*(arm.name for arm in experiment.arms), TEACHER], design.ablation
+    for name in ablation.systems:
+        if name not in names:
+            raise InputError(f"{where}: systems", f"no arm {name!r}", ", ".join(names))
+    if ablation.systems and ablation.eval_set not in experiment.eval_sets:
+        raise InputError(f"{where}: eval_set", f"{ablation.eval_set!r} is none", ", ".join(experiment.eval_sets))
 
 
 def _scorer(study: Study, experiment: Experiment, name: str) -> tuple[dict[str, Node], tuple[str, ...]]:

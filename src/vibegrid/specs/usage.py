@@ -30,9 +30,7 @@ TABLE = {
 class AblationSpec(Spec):
     """Which fields are replaced, and where the loss is heard."""
 
-    systems: tuple[str, ...] = Field(
-        default=("sft", "sft_grpo", "rule_based", TEACHER), description="arms, or `teacher`; none: nothing is rendered"
-    )
+    systems: tuple[str, ...] = Field(default=(TEACHER,), description="arms, or `teacher`; none: nothing is rendered")
     fields: int = Field(default=5, ge=1, le=34, description="fields of each, those that say most of the vibe")
     prompts: int = Field(default=12, ge=2, description="prompts of each")
     eval_set: str = Field(default="short_prompts", description="whose prompts; the teacher has its own vibes")
