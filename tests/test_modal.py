@@ -129,27 +129,39 @@ def baseline(project: Path, service: StandIn, out: str, prompts: str = "results/
     return Job(project, service, "generate", out, spec={**RANDOM, **spec}, arguments=arguments, inputs=[prompts])
 
 
-def wait_for(condition: Any, seconds: float = 300.0) -> None:
+def wait_for(condition: Any, seconds: float = 600.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it took too long"
         time.sleep(0.02)
 
 
-def test_an_adapter_trained_on_modal_equals_the_local_one(
+def test_an_adapter_trained_on_modal_equals_the_local_one_though_client_and_machine_were_lost(
     project: Path, service: StandIn, tiny: Path, dataset: Path
 ) -> None:
-    here = sft(project, service, tiny, dataset, "results/adapters/sft/here.1")
-    there = sft(project, service, tiny, dataset, "results/adapters/sft/there.1")
+    changes = {"budget": {"unit": "steps", "value": 60}, "checkpoints": 1}
+    here = sft(project, service, tiny, dataset, "results/adapters/sft/whole.1", **changes)
+    job = sft(project, service, tiny, dataset, "results/adapters/sft/killed.1", **changes)
+    before, first = len(service.calls), job.start()
+    kept = service.state.volume("vibegrid-checkpoints") / job.work / "checkpoint-30"
+    wait_for(kept.exists)
+    first.kill()
+    first.wait()
+    call = service.calls[-1]
+    assert job.call_id == call.id and call.output is None
+    service.preempt(call, grace=0.0)
     local = here.start(remote=False)
-    code, said = there.run()
+    code, said = job.run()
     assert code == 0, said + service.logs()[-3000:]
-    assert local.wait(120) == 0
-    _same(project / here.out, project / there.out)
-    lines = (project / there.log).read_text()
-    assert "call fc-" in lines and "step 6 of 6" in lines  # ours, and those of the remote log
-    assert read_json((project / there.log).with_suffix(".timing.json"))["step"] == "train_sft"
-    assert there.call_id is None and not (project / there.work).exists()
+    assert local.wait(600) == 0
+    assert len(service.calls) == before + 1 and call.starts == 2 and call.attempts == 0
+    _same(project / here.out, project / job.out)
+    lines = (project / job.log).read_text()
+    assert f"waiting for call {call.id}" in lines  # ours
+    assert "resuming from checkpoint-30" in lines and "step 60 of 60" in lines  # those of the remote log
+    assert read_json((project / job.log).with_suffix(".timing.json"))["step"] == "train_sft"
+    assert job.call_id is None and not (project / job.work).exists()
+    assert not list(service.state.volume("vibegrid-checkpoints").rglob("*.safetensors"))
     assert (service.state.volume("vibegrid-weights") / "results/models/tiny.1/.complete").exists()
 
 
