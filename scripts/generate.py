@@ -22,6 +22,7 @@ def main(options: Namespace) -> None:
             "scorer": options.scorer,
             "system_prompt": options.system_prompt,
         },
+        store=options.store,
         out=options.out,
     )
 
@@ -39,10 +40,11 @@ if __name__ == "__main__":
         ("adapter", "folder of the adapter"),
         ("dataset", "folder of the retrieval bank"),
         ("scorer", "folder of the scorer of retrieval by sound"),
-        ("system-prompt", "file of the system prompt"),
+        ("system-prompt", "file of the system prompt, an LLM's included"),
     ):
         arguments.add_argument(
             f"--{role}", type=script.optional_path, nargs="?", default=None, help=f"{what}; empty for none"
         )
+    arguments.add_argument("--store", type=Path, default=Path(".cache/llm"), help="store of LLM responses")
     arguments.add_argument("--out", type=Path, required=True, help="folder of the generations")
     script.run(arguments, main, preload=libraries)

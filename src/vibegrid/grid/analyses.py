@@ -74,7 +74,7 @@ def agreement(study: Study, experiment: Experiment) -> Analysis:
 
 def _scores(study: Study, experiment: Experiment) -> dict[str, list[Node]]:
     """Arm to the scores of its replicates."""
-    return {arm.name: [study.evaluations.score(run) for run in arm.runs] for arm in experiment.arms}
+    return {arm.name: [study.evaluations.score(run, arm.decoding) for run in arm.runs] for arm in experiment.arms}
 
 
 def _parents(scores: dict[str, list[Node]]) -> dict[str, Node]:
@@ -92,5 +92,6 @@ def _arm(arm: Arm, runs: list[str]) -> dict[str, Any]:
         "system": arm.stage,
         "value": arm.value if isinstance(arm.value, int | float | str | None) else str(arm.value),
         "expect": arm.expect,
+        "decoding": arm.decoding,
         "runs": runs,
     }

@@ -18,10 +18,11 @@ from vibegrid.specs.experiments import ArmSpec, ExperimentSpec, GridSpec, Stage
 from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.scales import ScaleSpec
 from vibegrid.specs.sft import SFTSpec
-from vibegrid.specs.systems import SystemSpec
+from vibegrid.specs.systems import DecodingSpec, SystemSpec
 
 TrainingSpecs = SFTSpec | GRPOSpec
 TRAINED = ("sft", "grpo")
+LOCAL = "local"  # provider of LLMs in this process, as vibegrid.llm.local has it
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Arm:
         name: as it stands in tables.
         stage: what it is (``sft``, ``random`` ...).
         runs: one resolved spec per replicate (SFTSpec, GRPOSpec or SystemSpec).
+        decoding: how its outputs are written, ``free`` or ``constrained``.
         value: the swept value, or None where the arm is only a name.
         expect: ``failed`` where a training that cannot succeed is part of the question.
         is_baseline: whether it means the same as its stage's baseline.
@@ -43,6 +45,7 @@ class Arm:
     value: Any
     expect: str
     is_baseline: bool
+    decoding: str = "free"
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,17 @@ class Resolver:
         self.baselines: dict[str, dict[str, Any]] = {
             "sft": dump(scale.sft),
             "grpo": dump(scale.grpo_spec()),
-            "base": {"base_model": scale.sft.base_model, "system_prompt": scale.sft.system_prompt},
+            "base": {
+                "base_model": scale.sft.base_model,
+                "system_prompt": scale.sft.system_prompt,
+                "decoding": dump(scale.decoding),
+                "dtype": scale.sft.dtype,
+            },
+            "llm": {
+                "model": scale.labels.teacher,
+                "prompt": scale.labels.prompt,
+                "decoding": dump(DecodingSpec()),
+            },
         }
 
     def resolve(self, name: str, spec: ExperimentSpec) -> Experiment:
@@ -102,7 +115,7 @@ class Resolver:
             arms.append(self._arm(where, spec, "baseline", ArmSpec(stage=spec.stage), None))
         self._check_names(where, arms)
         settings = self._settings(where, spec, grid)
-        eval_sets = self._sets(where, grid)
+        eval_sets = self._sets(where, spec, grid)
         self._check_primary(where, spec, eval_sets)
         self._check_scorers(where, grid)
         for metric in (*grid.scores, *(metric for pair in spec.pairs for metric in pair)):
@@ -158,28 +171,40 @@ class Resolver:
             return self._untrained(where, name, stage, arm, value)
         baseline = self.baselines[stage]
         resolved = self._spec(where, stage, with_keys(baseline, arm.set, where))
-        is_baseline = dump(resolved) == baseline
+        decoding, plain = arm.decoding or self.scale.decoding.mode, dump(resolved) == baseline
         replicates = arm.replicates or tuple(
             {"seed": seed, **({"sft.seed": seed} if stage == "grpo" else {})}
-            for seed in (self.scale.seeds.baseline if is_baseline else self.scale.seeds.arm)
+            for seed in (self.scale.seeds.baseline if plain else self.scale.seeds.arm)
         )
         runs = tuple(self._spec(where, stage, with_keys(dump(resolved), replicate, where)) for replicate in replicates)
         if len({str(dump(run)) for run in runs}) < len(runs):
             raise InputError(where, "two replicates are the same")
-        return Arm(name, stage, runs, value, arm.expect, is_baseline)
+        is_baseline = plain and decoding == self.scale.decoding.mode
+        return Arm(name, stage, runs, value, arm.expect, is_baseline, decoding)
 
     def _untrained(self, where: str, name: str, stage: Stage, arm: ArmSpec, value: Any) -> Arm:
-        settings = dict(arm.set)
-        if stage == "base":
-            known = with_keys(self.baselines["base"], settings, where)
-            self._check_model(where, known["base_model"], known["system_prompt"])
-            spec = SystemSpec(kind="base", decoding=self.scale.decoding, dtype=self.scale.sft.dtype, **known)
-            return Arm(name, stage, (spec,), value, arm.expect, False)
-        if settings:
+        if stage in self.baselines:  # a language model, of ours or another's
+            known = with_keys(self.baselines[stage], arm.set, where)
+            if arm.decoding is not None:
+                known["decoding"]["mode"] = arm.decoding
+            try:
+                spec = SystemSpec.model_validate({"kind": stage, **known})
+            except ValidationError as error:
+                raise from_validation(error, where, SystemSpec) from None
+            self._check_system(where, spec)
+            assert spec.decoding is not None
+            return Arm(name, stage, (spec,), value, arm.expect, False, spec.decoding.mode)
+        if arm.set or arm.decoding:
             raise InputError(where, f"{stage} has no keys to set")
         seeds = self.scale.seeds.baseline if stage == "random" else (None,)
         runs = tuple(SystemSpec(kind=stage, seed=seed) for seed in seeds)
         return Arm(name, stage, runs, value, arm.expect, False)
+
+    def _check_system(self, where: str, spec: SystemSpec) -> None:
+        """A base model, or an LLM that runs in this process, is one of config/models.yaml."""
+        name = local_model(spec) if spec.kind == "llm" else spec.base_model
+        if name is not None:
+            self._check_model(where, name, spec.system_prompt or self.scale.sft.system_prompt)
 
     def _spec(self, where: str, stage: str, values: dict[str, Any]) -> TrainingSpecs:
         model: type[TrainingSpecs] = SFTSpec if stage == "sft" else GRPOSpec
@@ -217,9 +242,10 @@ class Resolver:
                 raise InputError(where, f"two arms are named {arm.name!r}")
             seen.add(arm.name)
 
-    def _sets(self, where: str, grid: GridSpec) -> tuple[str, ...]:
+    def _sets(self, where: str, spec: ExperimentSpec, grid: GridSpec) -> tuple[str, ...]:
         names: list[str] = []
-        for wanted in (*self.scale.evaluation.eval_sets, *grid.eval_sets):
+        common = self.scale.evaluation.eval_sets if spec.common_sets else ()
+        for wanted in (*common, *grid.eval_sets):
             matches = [name for name in self.eval_sets if fnmatch.fnmatchcase(name, wanted)]
             if not matches:
                 known = ", ".join(self.eval_sets)
@@ -270,6 +296,12 @@ class Resolver:
             if arm.is_baseline:
                 return arm.name
         raise InputError(where, "no arm equals the baseline", "name a `reference`, or set `include_baseline: true`")
+
+
+def local_model(spec: SystemSpec) -> str | None:
+    """The base model of an LLM that runs in this process; None for any other."""
+    provider, _, name = (spec.model or "").partition("/")
+    return name if provider == LOCAL else None
 
 
 def dump(spec: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from vibegrid.grid.arms import dump
+from vibegrid.grid.arms import dump, local_model
 from vibegrid.grid.eval_sets import TEST, load_eval_sets, prompts_of
 from vibegrid.grid.identity import Node, digest_of, safe
 from vibegrid.specs.evals import EvalSetSpec
@@ -22,6 +22,7 @@ from vibegrid.systems.registry import SYSTEMS
 if TYPE_CHECKING:
     from vibegrid.grid.study import Study
 
+LOCAL_MODEL = "vibegrid.llm.local_model"  # whose code is part of a local LLM's answers
 LEXICON = "src/vibegrid/llm/data/composer_lexicon.tsv"
 UNSCORED = (STORY_PAGES,)  # eval sets whose outputs an analysis hears by itself
 Run = SFTSpec | GRPOSpec | SystemSpec
@@ -54,34 +55,44 @@ class Evaluations:
             sources = {"lexicon": LEXICON}
         else:
             spec = self.declared[name]
+            if evaluation.set_rows is not None:
+                spec = spec.model_copy(update={"rows": min(spec.rows or evaluation.set_rows, evaluation.set_rows)})
             sources = {"lexicon": LEXICON, "prompts": prompts_of(spec)}
         parents = {"splits": self.study.data.splits}
         return self.study.node("build_eval_set", "eval_sets", safe(name), dump(spec), parents=parents, sources=sources)
 
-    def system(self, run: Run) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
-        """A run as a system: its spec, slug, parents and sources."""
+    def system(self, run: Run, decoding: str) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
+        """A run as a system: its spec, slug, parents and sources. `decoding` is that of an adapter's outputs."""
         if isinstance(run, SystemSpec):
-            return self._base(run) if run.kind == "base" else self._baseline(run)
+            made = {"base": self._base, "llm": self._llm}.get(run.kind, self._baseline)
+            return made(run)
         sft = run if isinstance(run, SFTSpec) else run.sft
         kind = "sft" if isinstance(run, SFTSpec) else "grpo"
         spec = SystemSpec(
             kind=kind,
             base_model=sft.base_model,
             system_prompt=sft.system_prompt,
-            decoding=self.study.scale.decoding,
+            decoding=self.study.scale.decoding.model_copy(update={"mode": decoding}),
             dtype=run.dtype,
         )
         adapter = self.study.adapter(run)
         parents = {"model": self.study.data.model(sft.base_model), "adapter": adapter}
-        return spec, f"{kind}-{adapter.slug}", parents, self.study.system_prompt(sft.system_prompt)
+        return spec, f"{kind}-{adapter.slug}{_suffix(spec)}", parents, self.study.system_prompt(sft.system_prompt)
 
     def _base(self, run: SystemSpec) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
         """An untrained base model."""
         study = self.study
         assert run.base_model is not None and run.system_prompt is not None
         prompt = "" if run.system_prompt == study.scale.sft.system_prompt else f"_prompt-{run.system_prompt}"
-        slug = safe(f"base-{run.base_model}{prompt}")
+        slug = safe(f"base-{run.base_model}{prompt}{_suffix(run)}")
         return run, slug, {"model": study.data.model(run.base_model)}, study.system_prompt(run.system_prompt)
+
+    def _llm(self, run: SystemSpec) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
+        """An LLM behind LiteLLM: hosted, an embedded program, or a language model in this process."""
+        name = local_model(run)
+        parents = {} if name is None else {"model": self.study.data.model(name)}
+        assert run.model is not None and run.prompt is not None
+        return run, safe(f"llm-{run.model}{_suffix(run)}"), parents, {"system_prompt": self.study.prompt(run.prompt)}
 
     def _baseline(self, run: SystemSpec) -> tuple[SystemSpec, str, dict[str, Node], dict[str, str]]:
         """A system without a language model."""
@@ -99,7 +110,7 @@ class Evaluations:
         for experiment in self.study.experiments.values():
             for arm in experiment.arms:
                 for run in arm.runs:
-                    names = collected.setdefault(run_key(run), [])
+                    names = collected.setdefault(run_key(run, arm.decoding), [])
                     names += [name for name in experiment.eval_sets if name not in names]
         order = {name: index for index, name in enumerate(self.study.eval_set_names)}
         return {key: sorted(names, key=order.__getitem__) for key, names in collected.items()}
@@ -112,39 +123,48 @@ class Evaluations:
             scorers = [*self.study.scale.evaluation.scorers.items(), *experiment.scorers.items()]
             for arm in experiment.arms:
                 for run in arm.runs:
-                    sets = wanted.setdefault(run_key(run), {})
+                    sets = wanted.setdefault(run_key(run, arm.decoding), {})
                     for name in experiment.eval_sets:
                         found = {s for s, patterns in scorers if any(fnmatch.fnmatchcase(name, p) for p in patterns)}
                         sets[name] = sets.get(name, set()) | found
         return wanted
 
-    def generation(self, run: Run) -> Node:
+    def generation(self, run: Run, decoding: str = "free") -> Node:
         """Outputs of a system on all its eval sets; each set is a part with an identity of its own."""
-        spec, slug, parents, sources = self.system(run)
+        spec, slug, parents, sources = self.system(run, decoding)
         module = SYSTEMS[spec.kind]
         named = (module,)
         if spec.kind == "sound_retrieval":
             named = (module, self.study.sound.module(self.study.scale.evaluation.retrieval_scorer))
-        system = self.study.identity("generate", dump(spec), parents, sources, named)
-        sets = {name: self.eval_set(name) for name in self.sets_of_system[run_key(run)]}
+        values: dict[str, Any] = {"system": dump(spec), "module": module}
+        if spec.kind == "llm":
+            values["salt"] = self._salt(spec, parents)
+        system = self.study.identity("generate", {**dump(spec), **values}, parents, sources, named)
+        sets = {name: self.eval_set(name) for name in self.sets_of_system[run_key(run, decoding)]}
         parts = {name: digest_of({"system": system, "eval_set": node.digest}) for name, node in sets.items()}
         all_parents = {**parents, **{f"eval_set:{name}": node for name, node in sets.items()}}
-        values = {"system": dump(spec), "module": module}
         return self.study.node(
             "generate", "generations", slug, values, parents=all_parents, sources=sources, parts=parts
         )
 
-    def score(self, run: Run) -> Node:
+    def _salt(self, spec: SystemSpec, parents: dict[str, Node]) -> str:
+        """What an LLM's answers depend on besides its name and the request: weights and code that are here."""
+        if "model" in parents:
+            return digest_of({"model": parents["model"].digest, "code": self.study.code.provider(LOCAL_MODEL)})
+        assert spec.model is not None
+        return self.study.provider_code(spec.model)
+
+    def score(self, run: Run, decoding: str = "free") -> Node:
         """Scores of a system's outputs: a part for each eval set and scorer. Arms of many experiments share one."""
-        key = run_key(run)
+        key = run_key(run, decoding)
         if key not in self._scores:
-            self._scores[key] = self._score(run)
+            self._scores[key] = self._score(run, decoding)
         return self._scores[key]
 
-    def _score(self, run: Run) -> Node:
-        generation = self.generation(run)
+    def _score(self, run: Run, decoding: str) -> Node:
+        generation = self.generation(run, decoding)
         reward = self.study.scale.grpo_spec().reward
-        wanted = self.scorers_of_system[run_key(run)]
+        wanted = self.scorers_of_system[run_key(run, decoding)]
         audio = sorted({name for names in wanted.values() for name in names})
         rewarding = rewarding_scorer(reward)
         parents: dict[str, Node] = {"generation": generation}
@@ -183,6 +203,10 @@ def rewarding_scorer(reward: RewardSpec) -> str | None:
     return reward.audio_scorer if reward.audio > 0 else None
 
 
-def run_key(run: Run) -> str:
-    """One text for one meaning of a run: arms of many experiments share it."""
-    return f"{type(run).__name__}:{json.dumps(dump(run), sort_keys=True)}"
+def _suffix(spec: SystemSpec) -> str:
+    return "" if spec.decoding is None or spec.decoding.mode == "free" else f"_{spec.decoding.mode}"
+
+
+def run_key(run: Run, decoding: str = "free") -> str:
+    """One text for one meaning of a run and its decoding: arms of many experiments share it."""
+    return f"{type(run).__name__}:{decoding}:{json.dumps(dump(run), sort_keys=True)}"

@@ -36,7 +36,7 @@ def field_usage(study: Study, experiment: Experiment) -> Analysis:
     elif design.ablation.systems:
         scorers, modules = _scorer(study, experiment, design.scorer)
         seconds = study.scale.sound.seconds
-    made = {arm.name: [study.evaluations.generation(run) for run in arm.runs] for arm in experiment.arms}
+    made = {arm.name: [study.evaluations.generation(run, arm.decoding) for run in arm.runs] for arm in experiment.arms}
     parents = {node.id: node for nodes in made.values() for node in nodes}
     parents |= {f"eval_set:{name}": study.evaluations.eval_set(name) for name in experiment.eval_sets}
     data = {"splits": study.data.splits, "embeddings": study.data.embeddings, **scorers}

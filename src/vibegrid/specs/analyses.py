@@ -29,6 +29,7 @@ class ArmSpec(Spec):
     expect: Literal["ok", "failed"] = Field(
         default="ok", description="failed: a training that cannot succeed is allowed"
     )
+    decoding: str = Field(default="", description="free or constrained; the analysis's where left out")
     runs: tuple[str, ...] = Field(default=(), description="ids of the scored systems (seeds or draws)")
 
 
@@ -53,7 +54,7 @@ class AnalysisSpec(Spec):
     reference: str = Field(default="", description="arm that the others are compared with; empty for none")
     primary: PrimarySpec = Field(default_factory=PrimarySpec, description="the confirmatory reading")
     arms: tuple[ArmSpec, ...] = Field(..., min_length=1, description="in the order of tables and figures")
-    decoding: str = Field(default="free", description="free, or constrained to the schema")
+    decoding: str = Field(default="free", description="free, or constrained to the schema; of arms that say nothing")
     axis: AxisSpec = Field(default_factory=AxisSpec, description="axis of the figure")
     bootstrap: int = Field(default=2000, ge=100, description="resamples of an interval")
     permutations: int = Field(default=10000, ge=100, description="random sign vectors of a test")

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from vibegrid.grid.kinds import KINDS
 from vibegrid.specs.base import Spec
 
-Stage = Literal["base", "sft", "grpo", "random", "rule_based", "retrieval", "sound_retrieval"]
+Stage = Literal["base", "sft", "grpo", "llm", "random", "rule_based", "retrieval", "sound_retrieval"]
 
 
 class PrimarySpec(Spec):
@@ -31,6 +31,9 @@ class ArmSpec(Spec):
     stage: Stage | None = Field(default=None, description="what the arm is; the experiment's stage where left out")
     set: dict[str, Any] = Field(default_factory=dict, description="dotted keys of the stage's spec, with values")
     replicates: tuple[dict[str, Any], ...] = Field(default=(), description="overrides per replicate, in place of seeds")
+    decoding: Literal["free", "constrained"] | None = Field(
+        default=None, description="of a language model's outputs; the scale's where left out"
+    )
     expect: Literal["ok", "failed"] = Field(default="ok", description="`failed` allows a training that cannot succeed")
 
 
@@ -67,6 +70,7 @@ class ExperimentSpec(GridSpec):
     )
     include_baseline: bool = Field(default=False, description="add the baseline as an arm where no arm equals it")
     primary: PrimarySpec = Field(..., description="the confirmatory metric and eval set")
+    common_sets: bool = Field(default=True, description="false: only its own eval sets, not those of every experiment")
     pairs: tuple[tuple[str, str], ...] = Field(default=(), description="agreement: pairs of metrics, beside them")
     axis: AxisSpec = Field(default_factory=AxisSpec, description="how the figure draws the arms")
     notes: str = Field(default="", description="what a reader must know, printed in the caption")

