@@ -56,7 +56,7 @@ def test_a_call_names_what_the_step_reads(remote: Study) -> None:
         assert call["weights"] == [node.parents["model"].folder]
         others = [parent.folder for role, parent in node.parents.items() if role != "model"]
         assert set(call["inputs"]) == {*others, *node.sources.values()}
-        assert RemoteSpec.model_validate(call["machine"]).gpu == "H100"
+        assert RemoteSpec.model_validate(call["machine"]).gpu == "L40S"  # the model's own, over the scale's H100
 
 
 def test_scores_of_laion_clap_go_to_modal_with_its_files() -> None:

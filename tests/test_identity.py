@@ -168,7 +168,6 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"labels": {"candidates": 3}}, KINDS - {"texts", "vibes", "embeddings"} - INSTRUMENTS),
     ({"splits": {"seed": 7}}, KINDS - {"texts", "vibes", "labels", "embeddings"} - INSTRUMENTS),
     ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | HEARD),
-    ({"sft": {"max_grad_norm": 0.7}}, ADAPTERS | HEARD),
     ({"sft": {"dataset": {"error_rate": 0.2}}}, {"datasets"} | ADAPTERS | HEARD),
     ({"grpo": {"beta": 0.16}}, {"adapters/grpo"} | HEARD),
     ({"grpo": {"temperature": 0.9}}, {"adapters/grpo"} | HEARD),
@@ -177,7 +176,7 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"evaluation": {"bootstrap": 777}}, {"analyses", "selections"}),
     ({"labels": {"scorer_vibes": 9}}, KINDS - {"texts", "vibes", "embeddings"} - INSTRUMENTS),
     ({"selection": {"candidates": 6}}, {"selections"}),
-    ({"sound": {"seconds": 5}}, KINDS - {"texts", "vibes", "embeddings"} - INSTRUMENTS),
+    ({"sound": {"seconds": 5}}, (KINDS - {"texts", "vibes", "embeddings"} - INSTRUMENTS) | {"banks"}),
     ({"sound": {"bank": {"seed": 9}}}, {"banks", "effects", "scores", "analyses"}),
     ({"compute": "local"}, set()),
     ({"results": "results/elsewhere"}, set()),
@@ -391,7 +390,8 @@ def test_the_lexicon_is_the_teacher_and_not_the_extractor(base_study: Study, cop
     after = study(copy)
     assert after.data.vibes.id == base_study.data.vibes.id and after.data.embeddings.id == base_study.data.embeddings.id
     assert after.data.labels.id != base_study.data.labels.id
-    assert after.data.labels.spec["salt"] != base_study.data.labels.spec["salt"]
+    written = [each.data.labels.parents["labels"] for each in (base_study, after)]
+    assert written[0].spec["salt"] != written[1].spec["salt"]
     assert changed(base_study, after) >= {"labels", "splits", "datasets", "eval_sets"} | ADAPTERS | EVALUATED
     assert "models" not in changed(base_study, after)
 
@@ -464,7 +464,8 @@ def test_where_sound_is_off_nothing_of_it_is_made(copy: Path) -> None:
             path.unlink()
     silent = {"format": 0.2, "schema": 0.3, "audio": 0, "audio_scorer": None}
     scorers: dict[str, list[str]] = {name: [] for name in study().scale.evaluation.scorers}
-    found = study(copy, sound=None, evaluation={"scorers": scorers}, grpo={"reward": silent})
+    by_validity = {"scorer": None}
+    found = study(copy, sound=None, evaluation={"scorers": scorers}, grpo={"reward": silent}, labels=by_validity)
     targets = Targets(found, set())
     assert targets.claps() == {} and targets.clap_figure() == [] and targets.heard() == {}
     made = {path.split("/")[1] for path in targets.identity_files(found.selected)}
