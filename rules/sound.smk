@@ -14,7 +14,7 @@ rule render_bank:
         "logs/render_bank/{bank}.log",
     benchmark:
         "benchmarks/render_bank/{bank}.tsv"
-    priority: 70
+    priority: 108 # the labels wait for a CLAP, everything waits for the labels
     conda:
         "../envs/workflow.yaml"
     params:
@@ -35,7 +35,7 @@ rule train_clap:
         "logs/train_clap/{clap}.log",
     benchmark:
         "benchmarks/train_clap/{clap}.tsv"
-    priority: 65
+    priority: 106
     conda:
         "../envs/workflow.yaml"
     params:

@@ -9,7 +9,7 @@ rule collect_texts:
         files("texts", "texts"),
     log:
         "logs/collect_texts/{texts}.log",
-    priority: 80
+    priority: 110
     conda:
         "../envs/workflow.yaml"
     params:

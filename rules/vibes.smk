@@ -15,7 +15,7 @@ rule extract_vibes:
         "logs/extract_vibes/{vibes}.log",
     benchmark:
         "benchmarks/extract_vibes/{vibes}.tsv"
-    priority: 80
+    priority: 110
     conda:
         "../envs/workflow.yaml"
     params:
@@ -39,7 +39,7 @@ rule write_payloads:
         "logs/write_payloads/{labels}.log",
     benchmark:
         "benchmarks/write_payloads/{labels}.tsv"
-    priority: 80
+    priority: 110
     conda:
         "../envs/workflow.yaml"
     params:
@@ -63,7 +63,7 @@ rule choose_payloads:
         "logs/choose_payloads/{chosen}.log",
     benchmark:
         "benchmarks/choose_payloads/{chosen}.tsv"
-    priority: 80
+    priority: 110
     conda:
         "../envs/workflow.yaml"
     params:

