@@ -14,7 +14,7 @@ rule render_bank:
         "logs/render_bank/{bank}.log",
     benchmark:
         "benchmarks/render_bank/{bank}.tsv"
-    priority: 108 # the labels wait for a CLAP, everything waits for the labels
+    priority: 108  # the labels wait for a CLAP, everything waits for the labels
     conda:
         "../envs/workflow.yaml"
     params:

@@ -25,7 +25,7 @@ VERSIONS = {
     ("extract_vibes", "1"): "7aa5c599f11f",
     ("judge", "1"): "7fa37d90b009",
     ("write_payload", "1"): "8b0de537fac9",
-    ("write_payload_short", "1"): "660ac819368d",
+    ("write_payload_short", "1"): "379a940d033c",
 }
 
 
