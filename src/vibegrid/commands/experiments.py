@@ -10,7 +10,9 @@ from vibegrid.commands.findings import read_findings, sentence
 from vibegrid.grid.arms import Experiment
 from vibegrid.grid.load import read_yaml
 from vibegrid.grid.study import Study
+from vibegrid.specs.grpo import GRPOSpec
 from vibegrid.specs.scorers import JudgeSpec
+from vibegrid.specs.sft import SFTSpec
 from vibegrid.tables.escape import markdown
 
 SCALES = ("mini", "full")
@@ -70,15 +72,14 @@ def _arms(experiment: Experiment) -> str:
 def _needs(experiment: Experiment, study: Study) -> str:
     """Adapters that its arms reach, hosted judges beside those of every experiment."""
     runs = [run for arm in experiment.arms for run in arm.runs]
-    stages = [type(run).__name__ for run in runs]
-    grpo = {study.adapter(run).id: run for run in runs if type(run).__name__ == "GRPOSpec"}
+    grpo = {study.adapter(run).id: run for run in runs if isinstance(run, GRPOSpec)}
     parents = {study.adapter(run.sft).id for run in grpo.values()}
-    sft = {study.adapter(run).id for run in runs if type(run).__name__ == "SFTSpec"} | parents
+    sft = {study.adapter(run).id for run in runs if isinstance(run, SFTSpec)} | parents
     counts = [f"{len(sft)} SFT adapter{'s' * (len(sft) != 1)}"] if sft else []
     counts += [f"{len(grpo)} GRPO adapter{'s' * (len(grpo) != 1)}"] if grpo else []
     judges = [study.sound.specs[name] for name in experiment.scorers if name not in study.scale.evaluation.scorers]
     models = [spec.model for spec in judges if isinstance(spec, JudgeSpec)]
-    text = " and ".join(counts) or ("no training" if stages else "no training of its own")
+    text = " and ".join(counts) or ("no training" if runs else "no training of its own")
     if counts:
         text += " (seeds included; shared with every experiment that has the same arms)"
     return text + (f"; the judges {', '.join(models)}" if models else "")
