@@ -45,7 +45,7 @@ rule build_stories:
     params:
         spec=json.dumps(targets.story_spec()),
         systems=[f"{name}={made.folder}" for name, made in targets.told().items()],
-        out=f"{RESULTS}/stories",
+        out=lambda wildcards, output: os.path.dirname(output.page[0]),
     message:
         "Build the listening page of stories"
     shell:

@@ -17,6 +17,8 @@ if __name__ == "__main__":
     arguments = script.parser(__doc__)
     arguments.add_argument("--pack", type=Path, required=True, help="folder of the pack")
     arguments.add_argument("--scores", nargs="+", type=Path, required=True, help="folders of the systems' scores")
-    arguments.add_argument("--ratings", type=script.optional_path, default=None, help="folder of the raters' files")
+    arguments.add_argument(
+        "--ratings", type=script.optional_path, nargs="?", default=None, help="folder of the raters' files"
+    )
     arguments.add_argument("--out", type=Path, required=True, help="folder of the analysis")
     script.run(arguments, main)
