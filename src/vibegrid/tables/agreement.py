@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vibegrid.analyses.agreement_captions import caption
-from vibegrid.analyses.compare import COLUMNS, KEY
 from vibegrid.analyses.readings import Rows
-from vibegrid.files import write_csv, write_text
 from vibegrid.specs.agreement import ALPHA, PAIR_METRICS, AgreementSpec, agreement_spec, pair_name
-from vibegrid.tables.forms import NOTHING, Block, latex_of, markdown_of, with_interval
+from vibegrid.tables.forms import NOTHING, Block, with_interval
+from vibegrid.tables.three_forms import write_three
 
 HEADINGS = {
     "spearman": "Spearman",
@@ -33,12 +32,7 @@ def write_tables(
         out_dir: made if it is missing.
     """
     spec = agreement_spec(spec)
-    paths = [Path(out_dir) / f"{spec.experiment}{ending}" for ending in (".csv", ".md", ".tex")]
-    block = wide_table(spec, rows)
-    write_csv(paths[0], sorted(rows, key=lambda row: tuple(row[column] for column in KEY)), COLUMNS)
-    write_text(paths[1], markdown_of([block]))
-    write_text(paths[2], latex_of([block]))
-    return paths
+    return write_three(spec.experiment, [wide_table(spec, rows)], rows, out_dir)
 
 
 def wide_table(spec: AgreementSpec, rows: Sequence[Mapping[str, str]]) -> Block:

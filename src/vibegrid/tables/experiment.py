@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from vibegrid.analyses.captions import caption
-from vibegrid.analyses.compare import COLUMNS, KEY
 from vibegrid.analyses.readings import FAMILIARITY, Reading, Rows, choose
-from vibegrid.files import write_csv, write_text
 from vibegrid.specs.analyses import AnalysisSpec, analysis_spec
-from vibegrid.tables.forms import NOTHING, Block, latex_of, markdown_of, with_interval
+from vibegrid.tables.forms import NOTHING, Block, with_interval
+from vibegrid.tables.three_forms import write_three
 
 SIGNIFICANT = 0.05
 MARK = f"* Holm-adjusted p < {SIGNIFICANT} against the reference."
@@ -28,12 +27,7 @@ def write_tables(
         out_dir: made if it is missing.
     """
     spec = analysis_spec(spec)
-    paths = [Path(out_dir) / f"{spec.experiment}{ending}" for ending in (".csv", ".md", ".tex")]
-    blocks = wide_tables(spec, rows)
-    write_csv(paths[0], sorted(rows, key=lambda row: tuple(row[column] for column in KEY)), COLUMNS)
-    write_text(paths[1], markdown_of(blocks))
-    write_text(paths[2], latex_of(blocks))
-    return paths
+    return write_three(spec.experiment, wide_tables(spec, rows), rows, out_dir)
 
 
 def wide_tables(spec: AnalysisSpec, rows: Sequence[Mapping[str, str]]) -> list[Block]:

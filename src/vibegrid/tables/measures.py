@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vibegrid.analyses.compare import COLUMNS, KEY
-from vibegrid.files import write_csv, write_text
 from vibegrid.specs.measures import MeasuresSpec, measures_spec
-from vibegrid.tables.forms import NOTHING, Block, latex_of, markdown_of, with_interval
+from vibegrid.tables.forms import NOTHING, Block, with_interval
+from vibegrid.tables.three_forms import write_three
 
 UNIT = ("arm", "system", "eval_set", "decoding")  # what names a row for reading; columns with one value are left out
 
@@ -25,12 +24,7 @@ def write_tables(
         out_dir: made if it is missing.
     """
     spec = measures_spec(spec)
-    paths = [Path(out_dir) / f"{spec.experiment}{ending}" for ending in (".csv", ".md", ".tex")]
-    block = wide_table(spec, rows)
-    write_csv(paths[0], sorted(rows, key=lambda row: tuple(row[column] for column in KEY)), COLUMNS)
-    write_text(paths[1], markdown_of([block]))
-    write_text(paths[2], latex_of([block]))
-    return paths
+    return write_three(spec.experiment, [wide_table(spec, rows)], rows, out_dir)
 
 
 def wide_table(spec: MeasuresSpec, rows: Sequence[Mapping[str, str]]) -> Block:
