@@ -63,6 +63,7 @@ class State:
     containers: list[Container] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)  # names, in order
     unavailable_until: float = 0.0
+    full: bool = False  # no machine is free: calls wait
     http: str = ""
 
     def new_id(self, prefix: str) -> str:
@@ -93,6 +94,10 @@ def commit(state: State, container: Container, volume: str) -> None:
     names = _names(source)
     for name in container.loaded.get(volume, set()) - names:
         (target / name).unlink(missing_ok=True)
+        for folder in (target / name).parents:
+            if folder == target or not folder.exists() or any(folder.iterdir()):
+                break
+            folder.rmdir()
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / name, target / name)

@@ -333,7 +333,7 @@ class Service(api_grpc.ModalClientBase):
         assert self.container is not None
         until = time.monotonic() + 20.0
         while time.monotonic() < until:
-            for call in self.state.calls.values():
+            for call in () if self.state.full else self.state.calls.values():
                 if call.container is self.container and call.queued:
                     call.queued, call.starts = False, call.starts + 1
                     item = api_pb2.FunctionGetInputsItem(

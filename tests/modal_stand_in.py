@@ -7,6 +7,8 @@ import hashlib
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -84,6 +86,15 @@ class StandIn:
     def outage(self, seconds: float) -> None:
         """Clients are refused for this long; containers go on."""
         self.state.unavailable_until = time.monotonic() + seconds
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """No machine is free meanwhile: calls are taken, and wait."""
+        self.state.full = True
+        try:
+            yield
+        finally:
+            self.state.full = False
 
     def preempt(self, call: Call, grace: float) -> None:
         """Take a call's machine away: SIGINT, SIGKILL after `grace` seconds, and the input starts on another one."""

@@ -145,7 +145,8 @@ def test_no_text_on_two_sides_and_nothing_near_test(
         if name != "TEST" and rows and threshold < 1:
             assert (stored.of([row["vibe_original"] for row in rows]) @ test.T).max() < threshold
     assert all(len(names) == 1 for names in owners.values()) and report["texts_on_two_sides"] == 0
-    assert threshold == 1 or all(top is None or top < threshold for top in report["removed"]["max_cosine"].values())
+    # the report's cosines are rounded: .79998 reads .8
+    assert threshold == 1 or all(top is None or top <= threshold for top in report["removed"]["max_cosine"].values())
     assert total == n_texts * 20
     texts = report["texts"]
     assert all(texts[name] for name in SPLITS)

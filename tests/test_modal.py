@@ -129,9 +129,10 @@ def baseline(project: Path, service: StandIn, out: str, prompts: str = "results/
     return Job(project, service, "generate", out, spec={**RANDOM, **spec}, arguments=arguments, inputs=[prompts])
 
 
-def wait_for(condition: Any, seconds: float = 600.0) -> None:
+def wait_for(condition: Any, process: subprocess.Popen[str], seconds: float = 300.0) -> None:
     until = time.monotonic() + seconds
     while not condition():
+        assert process.poll() is None, process.stderr and process.stderr.read()
         assert time.monotonic() < until, "it took too long"
         time.sleep(0.02)
 
@@ -144,7 +145,7 @@ def test_an_adapter_trained_on_modal_equals_the_local_one_though_client_and_mach
     job = sft(project, service, tiny, dataset, "results/adapters/sft/killed.1", **changes)
     before, first = len(service.calls), job.start()
     kept = service.state.volume("vibegrid-checkpoints") / job.work / "checkpoint-30"
-    wait_for(kept.exists)
+    wait_for(kept.exists, first)
     first.kill()
     first.wait()
     call = service.calls[-1]
@@ -197,9 +198,10 @@ def test_files_of_over_2_mib_come_back(project: Path, service: StandIn) -> None:
 
 def test_an_outage_is_waited_for(project: Path, service: StandIn) -> None:
     job = baseline(project, service, "results/generations/outage.1")
-    process = job.start()
-    wait_for(lambda: job.call_id is not None)
-    service.outage(4.0)
+    with service.full():
+        process = job.start()
+        wait_for(lambda: job.call_id is not None, process)
+        service.outage(4.0)
     assert process.wait(120) == 0, process.stderr and process.stderr.read()
     assert service.calls[-1].starts == 1
     assert (project / job.out / "generations.jsonl").exists()
@@ -207,10 +209,11 @@ def test_an_outage_is_waited_for(project: Path, service: StandIn) -> None:
 
 def test_ctrl_c_cancels_the_call(project: Path, service: StandIn) -> None:
     job = baseline(project, service, "results/generations/cancelled.1")
-    process = job.start()
-    wait_for(lambda: job.call_id is not None)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    with service.full():
+        process = job.start()
+        wait_for(lambda: job.call_id is not None, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
     assert service.calls[-1].cancelled and job.call_id is None
     assert not (project / job.out).exists()
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vibegrid.decoding.cache import room_for, use_shared_heads
 from vibegrid.decoding.grammar import Grammars
 
 
@@ -51,6 +52,7 @@ class Writer:
         self.model, self.pad, self.stops = model, tokenizer.pad_token_id, frozenset(stops)
         self._tokenizer = tokenizer
         self._grammars: Grammars | None = None
+        use_shared_heads(model)
 
     def write(self, asked: Sequence[Asked], batch_size: int) -> list[list[int]]:
         """Token ids of each answer, in order, without the one that ended it; prompts of like length share a batch."""
@@ -81,11 +83,10 @@ class Writer:
     def _batch(self, rows: list[_Row]) -> list[_Row]:
         """The rows of one batch, written to their ends."""
         import torch
-        from transformers import DynamicCache
 
         ids, mask = self._padded(rows)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache(config=self.model.config)
+        cache = room_for(self.model.config, ids.shape[1] + max(row.asked.max_new_tokens for row in rows))
         left = rows
         while left:
             out = self.model(
