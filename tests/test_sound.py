@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibegrid.errors import InputError
@@ -101,6 +101,7 @@ def test_every_field_moves_the_seed(field):
 
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "other"]), st.none() | st.booleans() | st.integers(-9, 9) | st.text()))
+@settings(deadline=None)  # the first one imports the synthesizer
 def test_repair_gives_legal_labels(config):
     repaired = repair(config)
     assert list(repaired) == list(FIELDS)
