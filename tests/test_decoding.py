@@ -204,3 +204,24 @@ def test_a_local_model_answers_calls_together(folder: Path, monkeypatch: pytest.
     wrong = [call("x"), call("x", api_base=str(folder), response_format={"type": "json_object"})]
     for error, words in zip(asyncio.run(all_of(wrong)), ("folder is not given", "no schema"), strict=True):
         assert isinstance(error, library.exceptions.BadRequestError) and words in str(error)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_heads_that_share_a_key_head_read_it_where_it_lies(masked: bool) -> None:
+    """Against transformers' own `sdpa`, which repeats keys and values."""
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    from vibegrid.training.attention import attend
+
+    class Layer(torch.nn.Module):
+        num_key_value_groups, is_causal = 3, True
+
+    draw = torch.Generator().manual_seed(0)
+    query = torch.randn(2, 6, 1, 8, generator=draw)
+    key, value = (torch.randn(2, 2, 5, 8, generator=draw) for _ in range(2))
+    mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1]]).bool()[:, None, None] if masked else None
+    with torch.inference_mode():
+        found, _ = attend(Layer(), query, key, value, mask, scaling=0.3)
+        expected, _ = sdpa_attention_forward(Layer(), query, key, value, mask, scaling=0.3)
+    assert torch.allclose(found, expected, atol=1e-6) and found.shape == expected.shape == (2, 1, 6, 8)

@@ -14,19 +14,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from modal_containers import layers
 from modal_stand_in import StandIn
-from test_training import SFT, SYSTEM, _same
-from test_training import dataset as dataset  # fixtures
+from test_scorers import SECONDS, VIBES, calibration_spec
+from test_scorers import clap as clap  # fixtures
+from test_scorers import splits as splits
+from test_training import COMMON, SFT, SYSTEM, _same
+from test_training import adapter as adapter
+from test_training import dataset as dataset
 from test_training import tiny as tiny
 
+from vibegrid.embeddings import encode
+from vibegrid.evals.generate import OUTPUTS
+from vibegrid.evals.parts import EMBEDDINGS
 from vibegrid.files import read_json, read_jsonl, write_jsonl
+from vibegrid.llm.prompts import NO_PROMPT
 from vibegrid.remote import app, calls
 
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = {"MODAL_TOKEN_ID": "ak-test", "MODAL_TOKEN_SECRET": "as-test", "MODAL_CONFIG_PATH": "/nowhere/modal.toml"}
 RANDOM = {"system": {"kind": "random", "seed": 3}, "module": "vibegrid.systems.random_uniform", "parts": {"few": "id"}}
+HEARS = "results/scorers/mini_clap.1"
 MACHINE = {"gpu": "L4", "retries": 1, "timeout_hours": 1}
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("modal")]
@@ -101,13 +111,19 @@ class Job:
         return calls.kept(self.project / self.work)
 
 
+def place(project: Path, **folders: Path) -> None:
+    """Lay folders into the project's results, as `kind__name=folder`."""
+    for key, source in folders.items():
+        path = project / "results" / f"{key.replace('__', '/')}.1"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(source)
+    (project / "system.md").write_text(SYSTEM)
+
+
 def sft(project: Path, service: StandIn, tiny: Path, dataset: Path, out: str, **changes: Any) -> Job:
     """A training whose inputs lie in the project by names of its own."""
-    for name, source in (("results/models/tiny.1", tiny), ("results/datasets/few.1", dataset)):
-        if not (project / name).exists():
-            (project / name).parent.mkdir(parents=True, exist_ok=True)
-            (project / name).symlink_to(source)
-    (project / "system.md").write_text(SYSTEM)
+    place(project, models__tiny=tiny, datasets__few=dataset)
     spec = {**SFT, "budget": {"unit": "steps", "value": 6}, "max_seq_length": 400, **changes}
     work = f".cache/work/{out.removeprefix('results/')}"
     files = ["--model", "results/models/tiny.1", "--dataset", "results/datasets/few.1", "--system-prompt", "system.md"]
@@ -164,6 +180,93 @@ def test_an_adapter_trained_on_modal_equals_the_local_one_though_client_and_mach
     assert job.call_id is None and not (project / job.work).exists()
     assert not list(service.state.volume("vibegrid-checkpoints").rglob("*.safetensors"))
     assert (service.state.volume("vibegrid-weights") / "results/models/tiny.1/.complete").exists()
+
+
+def test_grpo_outputs_and_scores_of_modal_equal_the_local_ones(
+    project: Path, service: StandIn, tiny: Path, dataset: Path, adapter: Path, clap: Path, splits: Path
+) -> None:
+    """What goes on from an adapter, what answers with one, and what hears: each on both sides."""
+    from vibegrid.scorers.calibrate import calibrate
+
+    scorer = project / "results/scorers/mini_clap.1"
+    calibrate(calibration_spec("mini_clap"), splits=splits, model=clap, prompt=NO_PROMPT, out=scorer)
+    place(project, models__tiny=tiny, datasets__few=dataset, adapters__start=adapter)
+    prompts = project / "results/eval_sets/heard.1/prompts.jsonl"
+    rows = [{"id": f"p{i}", "prompt": vibe, "cluster": f"c{i}"} for i, vibe in enumerate(VIBES[:3])]
+    write_jsonl(prompts, rows)
+    np.save(prompts.with_name(EMBEDDINGS), encode([row["prompt"] for row in rows]))
+    grpo = {
+        **COMMON,
+        "sft": SFT,
+        "budget": {"unit": "steps", "value": 2},
+        "num_generations": 2,
+        "max_completion_length": 16,
+        "reward": {"audio_scorer": "mini_clap"},
+    }
+    system = {"kind": "grpo", "base_model": "tiny", "decoding": {"max_new_tokens": 12}, "dtype": "float32"}
+    answers = {"system": system, "module": "vibegrid.systems.language_model"}
+    scores = {"reward": {"audio_scorer": "mini_clap"}, "seconds": SECONDS}
+    sets, hears = ["--prompts", "heard=results/eval_sets/heard.1/prompts.jsonl"], ["--scorers", "mini_clap=" + HEARS]
+    model = ["--model", "results/models/tiny.1", "--system-prompt", "system.md"]
+
+    def on(side: str) -> dict[str, Path]:
+        """Train, answer and score here or there; the three folders. No part is that of the other side."""
+        tuned, told, heard = (f"results/{kind}/{side}.1" for kind in ("adapters/grpo", "generations", "scores"))
+        whole, kept = ["results/datasets/few.1", "system.md"], ["results/eval_sets/heard.1"]
+        start = ["--sft-adapter", "results/adapters/start.1", "--dataset", "results/datasets/few.1"]
+        jobs = [
+            Job(
+                project,
+                service,
+                "train_grpo",
+                tuned,
+                spec=grpo,
+                arguments=[*model, *start, "--scorer", HEARS, "--work", f".cache/work/adapters/grpo/{side}.1"],
+                inputs=[*whole, "results/adapters/start.1", HEARS],
+                weights=["results/models/tiny.1"],
+            ),
+            Job(
+                project,
+                service,
+                "generate",
+                told,
+                spec={**answers, "parts": {"heard": side}},
+                arguments=[*model, "--adapter", tuned, *sets],
+                inputs=["system.md", tuned, *kept],
+                weights=["results/models/tiny.1"],
+            ),
+            Job(
+                project,
+                service,
+                "score",
+                heard,
+                spec={**scores, "parts": {f"heard:{name}": side for name in ("payload", "reward", "mini_clap")}},
+                arguments=["--generation", "results/generations/random-told.1", *hears, *sets],
+                inputs=["results/generations/random-told.1", HEARS, *kept],
+            ),
+        ]
+        for job in jobs:
+            code, said = job.run(remote=side == "there")
+            assert code == 0, said + service.logs()[-3000:]
+        return {job.step: project / job.out for job in jobs}
+
+    told = Job(
+        project,
+        service,
+        "generate",
+        "results/generations/random-told.1",
+        spec={**RANDOM, "parts": {"heard": "id"}},
+        arguments=sets,
+        inputs=[],
+    )
+    assert told.run(remote=False)[0] == 0
+    before = len(service.calls)
+    here, there = on("here"), on("there")
+    assert len(service.calls) == before + 3
+    _same(here["train_grpo"], there["train_grpo"])
+    assert (here["generate"] / OUTPUTS).read_bytes() == (there["generate"] / OUTPUTS).read_bytes()
+    found = (there["score"] / "scores.csv").read_bytes()
+    assert (here["score"] / "scores.csv").read_bytes() == found and found.count(b"clap_score") >= 3
 
 
 def test_bad_input_there_is_one_line_here(project: Path, service: StandIn) -> None:

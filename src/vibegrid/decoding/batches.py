@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vibegrid.decoding.cache import room_for, use_shared_heads
+from vibegrid.decoding.cache import room_for
 from vibegrid.decoding.grammar import Grammars
 
 
@@ -52,7 +52,6 @@ class Writer:
         self.model, self.pad, self.stops = model, tokenizer.pad_token_id, frozenset(stops)
         self._tokenizer = tokenizer
         self._grammars: Grammars | None = None
-        use_shared_heads(model)
 
     def write(self, asked: Sequence[Asked], batch_size: int) -> list[list[int]]:
         """Token ids of each answer, in order, without the one that ended it; prompts of like length share a batch."""

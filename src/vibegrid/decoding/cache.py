@@ -1,20 +1,13 @@
-"""Keys and values of a batch in room that was made for the longest answer, and attention that reads them in place.
+"""Keys and values of a batch, in room that was made for the longest answer.
 
-The cache of transformers copies all keys and values for each token, twice: to append the new ones, and to repeat those
-that several query heads share (grouped-query attention). For 10 rows of SmolLM2-135M on a CPU core that is a third of
-the time and half of the memory. Results are those of transformers' `sdpa` up to the order of sums.
+The cache of transformers copies all keys and values for each token, to append the new ones.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from transformers import AttentionInterface
 from transformers.cache_utils import Cache, DynamicLayer
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
-
-ATTENTION = "vibegrid_shared_heads"
 
 
 class _Layer(DynamicLayer):
@@ -49,30 +42,3 @@ def room_for(config: Any, length: int) -> Cache:
     """An empty cache for a model of this configuration; `length` counts prompt and answer. All layers keep all
     positions: what a sliding window hides is masked."""
     return Cache(layers=[_Layer(length) for _ in range(config.get_text_config(decoder=True).num_hidden_layers)])
-
-
-def use_shared_heads(model: Any) -> None:
-    """Let the model read keys and values that several query heads share without repeating them."""
-    AttentionInterface.register(ATTENTION, _attend)
-    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
-    model.set_attn_implementation(ATTENTION)
-
-
-def _attend(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **options: Any) -> tuple[Any, None]:
-    """Transformers' `sdpa`; for one token, the query heads (rows, heads, 1, dims) of a key head are its queries."""
-    import torch
-
-    rows, heads, tokens, dims = query.shape
-    shared = key.shape[1]
-    if tokens > 1 or heads == shared:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
-    if attention_mask is not None:
-        attention_mask = attention_mask[..., : key.shape[-2]]
-    found = torch.nn.functional.scaled_dot_product_attention(
-        query.view(rows, shared, heads // shared, dims),
-        key,
-        value,
-        attn_mask=attention_mask,
-        scale=options.get("scaling"),
-    )
-    return found.reshape(rows, 1, heads, value.shape[-1]), None

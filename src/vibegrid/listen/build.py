@@ -30,7 +30,7 @@ PAGE = ("index.html", "listen.css", "listen.js")  # in `data`
 TAGS = ("familiarity", "difficulty", "vibe_level", "vibe_scope")
 
 
-class ListenSpec(Spec):
+class ListeningPage(Spec):
     """What the page shows."""
 
     eval_set: str = Field(..., description="the eval set whose prompts are heard")
@@ -52,7 +52,7 @@ def build(
     """Write the page, its data and its clips to the folder `out`; equal input makes equal bytes.
 
     Args:
-        spec: a ListenSpec.
+        spec: a ListeningPage.
         systems: display name to (folder of generations, folder of scores), in the order of the cards.
         prompts: prompts.jsonl of the eval set.
         scorers: folders of the audio scorers, which say what their metrics are.
@@ -61,7 +61,7 @@ def build(
     Raises:
         InputError: no system, a prompt that a system did not answer, or a metric that no system was scored by.
     """
-    wanted = ListenSpec.model_validate(spec)
+    wanted = ListeningPage.model_validate(spec)
     rows = read_jsonl(prompts, ("id", "prompt"), unique="id")[: wanted.prompts]
     sources = [read_source(name, *folders, wanted.eval_set) for name, folders in systems.items()]
     metrics, known = _metrics(wanted, sources), descriptions(scorers)
@@ -82,7 +82,7 @@ def build(
             shutil.copyfile(Path(__file__).parent / "data" / name, draft / name)
 
 
-def _metrics(wanted: ListenSpec, sources: Sequence[Source]) -> list[str]:
+def _metrics(wanted: ListeningPage, sources: Sequence[Source]) -> list[str]:
     """Names of the metrics on a card: those asked for, or all that a system was scored by."""
     if not sources:
         raise InputError("listening page", "no system to listen to")

@@ -1,8 +1,10 @@
-"""SDPA attention with a cheaper mask for generation, through transformers' own registry of attentions.
+"""SDPA attention that is cheaper for generation, through transformers' own registry of attentions.
 
 For each new token transformers 4.57.6 builds its mask by `torch.vmap` over Python functions: a quarter of the time that
 a miniature takes to write. A single new token sees every position that is not padding, so its mask is the padding
-mask. All else (a prompt's first pass, sliding windows, packed rows) is left to transformers.
+mask. It also copies all keys and values that several query heads share (grouped-query attention), once for each of
+them; for a single token, these heads are as well several queries of one head. All else (a prompt's first pass, sliding
+windows, packed rows) is left to transformers.
 """
 
 from __future__ import annotations
@@ -15,11 +17,41 @@ SDPA_GENERATION = "vibegrid_sdpa"
 def register() -> str:
     """Make the attention known to transformers; returns its name, for `attn_implementation`."""
     from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-    AttentionInterface.register(SDPA_GENERATION, sdpa_attention_forward)
+    AttentionInterface.register(SDPA_GENERATION, attend)
     AttentionMaskInterface.register(SDPA_GENERATION, generation_mask)
     return SDPA_GENERATION
+
+
+def attend(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, **options: Any) -> tuple[Any, None]:
+    """Attention as transformers' `sdpa` has it, up to the order of sums.
+
+    Args:
+        module: the layer.
+        query: (rows, heads, queries, dims).
+        key: (rows, key heads, positions, dims); query heads are a multiple of key heads.
+        value: as `key`.
+        attention_mask: (rows, 1, queries, positions) or None.
+        options: passed on; `scaling` is the factor of the scores.
+
+    Returns:
+        (rows, queries, heads, dims), and no weights.
+    """
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    rows, heads, queries, dims = query.shape
+    shared = key.shape[1]
+    if queries > 1 or heads == shared or torch.is_grad_enabled():
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    found = torch.nn.functional.scaled_dot_product_attention(
+        query.reshape(rows, shared, heads // shared, dims),
+        key,
+        value,
+        attn_mask=None if attention_mask is None else attention_mask[..., : key.shape[-2]],
+        scale=options.get("scaling"),
+    )
+    return found.reshape(rows, 1, heads, value.shape[-1]), None
 
 
 def generation_mask(
