@@ -4,7 +4,8 @@
 # make bench-data  how splits, noise and dedupe grow with the number of vibes
 # make prune    results nobody refers to   make vouch   an edit that changes no result
 # make archive  results in one file        make figures FROM=archive   tables and figures of such a file
-# make report   results/report.html
+# make report   results/report.html        make export ADAPTER=lora_rank:lora.r=64   an adapter for users
+# make export-map   vibe, embedding and payload of all training rows
 # make rate     serve the pack of human_eval on this machine and collect ratings
 
 SHELL := /bin/bash
@@ -20,7 +21,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is imported is compiled once and kept: without that, every job would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast plan bench bench-data lint format docs prune vouch rate env tools clean archive figures report findings
+.PHONY: run test test-fast plan bench bench-data lint format docs prune vouch rate env tools clean archive figures report findings export export-map
 
 run: $(READY)
 	@snakemake results/all_tables.csv figures listen
@@ -95,6 +96,13 @@ archive: $(READY)
 # FROM=archive.tar.gz, or its unpacked folder [TO=folder]; without it the figures of the results that are there
 figures: $(READY)
 	@$(if $(FROM),vibegrid figures --from "$(FROM)" --to "$(or $(TO),.)",snakemake figures)
+
+# ADAPTER=experiment:arm or a folder of results/adapters [OUT=exports/name] [PUSH=owner/name: to the hub, private]
+export: $(READY)
+	@vibegrid export "$(ADAPTER)" $(if $(OUT),--out "$(OUT)") $(if $(PUSH),--push "$(PUSH)")
+
+export-map: $(READY)
+	@vibegrid export-map $(if $(OUT),--out "$(OUT)") $(if $(PUSH),--push "$(PUSH)")
 
 # One HTML with all figures, for results that are current
 report: $(READY)

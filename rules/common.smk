@@ -145,10 +145,10 @@ def python(kind):
 
 
 def gpu(kind):
-    """Resources function: 1 for a job that goes to a GPU on Modal, which `--resources gpu=N` throttles."""
+    """Resources function: 1 for a job that holds a GPU, on Modal or here; `--resources gpu=N` throttles them."""
 
     def found(wildcards):
-        return int(compute.is_remote(node(kind, wildcards)))
+        return int(compute.takes_gpu(node(kind, wildcards)))
 
     return found
 

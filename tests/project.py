@@ -160,3 +160,17 @@ def planned(project: Path, *targets: str) -> dict[str, list[str]]:
 def slugs(made: list[str]) -> list[str]:
     """Names without their digests."""
     return [name.rsplit(".", 1)[0] for name in made]
+
+
+def vibegrid(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the package's command in a project, with the package of that project."""
+    command = "from vibegrid.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    return subprocess.run(
+        [sys.executable, "-c", command, *arguments],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from project import ROOT, copy_sources, trim
+from project import ROOT, copy_sources, trim, vibegrid
 
 from vibegrid.archive.manifest import MANIFEST, check_path, parse_manifest
 from vibegrid.archive.pack import commands_of
@@ -158,21 +155,13 @@ def test_tables_are_compared_by_their_bytes(tmp_path: Path) -> None:
     assert compare(said, tmp_path) == (["results/a"], ["results/b"], ["results/c"])
 
 
-def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = "from vibegrid.cli import main; main()"
-    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    return subprocess.run(
-        [sys.executable, "-c", command, *arguments], cwd=project, env=environment, capture_output=True, text=True
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.xdist_group("workflow")
 def test_a_strangers_route(finished: Path, tmp_path: Path) -> None:
     """From the archive alone, in a clone without results: the same bytes, and no step that trains or renders."""
-    done = run(finished, "archive", "--out", "results/archive.tar.gz")
+    done = vibegrid(finished, "archive", "--out", "results/archive.tar.gz")
     assert done.returncode == 0, done.stderr
-    again = run(finished, "archive", "--out", "results/again.tar.gz")
+    again = vibegrid(finished, "archive", "--out", "results/again.tar.gz")
     archive = finished / "results/archive.tar.gz"
     assert again.returncode == 0 and archive.read_bytes() == (finished / "results/again.tar.gz").read_bytes()
     with tarfile.open(archive) as tar:
@@ -181,7 +170,7 @@ def test_a_strangers_route(finished: Path, tmp_path: Path) -> None:
     assert endings <= {".csv", ".json", ".jsonl", ".md", ".tex"} and archive.stat().st_size < 2**20
     stranger = trim(copy_sources(tmp_path / "stranger"))
     shutil.copy(archive, tmp_path / "archive.tar.gz")
-    done = run(stranger, "figures", "--from", str(tmp_path / "archive.tar.gz"))
+    done = vibegrid(stranger, "figures", "--from", str(tmp_path / "archive.tar.gz"))
     assert done.returncode == 0, done.stdout + done.stderr
     pattern = ["tables/*", "figures/*", "all_tables.csv"]
     made = [p.relative_to(finished) for each in pattern for p in (finished / "results").glob(each)]
@@ -202,5 +191,5 @@ def test_results_that_are_not_complete_are_not_packed(finished: Path, tmp_path: 
         shutil.rmtree(path)
     for path in (project / "results/analyses").iterdir():
         shutil.rmtree(path)
-    done = run(project, "archive")
+    done = vibegrid(project, "archive")
     assert done.returncode == 2 and "results are not complete" in done.stderr and ROOT.is_dir()

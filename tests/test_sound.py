@@ -59,25 +59,6 @@ def test_the_same_bytes_in_two_processes():
     assert other.stdout.split() == [digest(render(config, 1.5)) for config in configs], other.stderr
 
 
-def test_a_remembered_tone_changes_no_byte():
-    """The second of two configs of the same notes, rendered after the other one and in a process of its own."""
-    first, second = (
-        {"density": 6, "brightness": "dark", "pad": "dark_sustained"},
-        {"density": 5, "pad": "dark_sustained"},
-    )
-    render(first, 1.0)
-    here = hashlib.sha256(render(second, 1.0).tobytes()).hexdigest()
-    code = (
-        "import hashlib; from latentscore import synth; from vibegrid.sound import render, tones;"
-        "tones.remember = lambda: None; assert not hasattr(synth.generate_sine, '__wrapped__');"
-        f"print(hashlib.sha256(render.render({second!r}, 1.0).tobytes()).hexdigest())"
-    )
-    alone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    from latentscore import synth
-
-    assert alone.stdout.strip() == here and hasattr(synth.generate_sine, "__wrapped__")
-
-
 def test_rendering_leaves_the_global_generator_as_it_was():
     np.random.seed(11)
     expected = np.random.rand(3)

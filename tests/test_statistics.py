@@ -229,6 +229,16 @@ def test_compare_known_difference():
     assert rows == sorted(rows, key=lambda row: tuple(row[column] for column in KEY))
 
 
+def test_the_reference_under_another_name_is_not_compared():
+    """It has no test, and the other arms' p-values pay for no comparison with it."""
+    base = np.linspace(0, 1, 20)
+    scores = {"r1": rows_of(base), "r2": rows_of(base + 0.1)}
+    rows = compare(make_spec({"a": ["r1"], "b": ["r2"], "again": ["r1"]}), scores, {})
+    again, moved = pick(rows, "again"), pick(rows, "b")
+    assert (again["mean"], again["delta"], again["p_value"]) == (pick(rows, "a")["mean"], "", "")
+    assert moved["p_holm"] == moved["p_value"]
+
+
 def test_compare_is_deterministic_and_ignores_order_and_other_arms():
     rng = np.random.default_rng(0)
     scores = {name: rows_of(rng.random(20), per_cluster=2) for name in ("r1", "r2", "r3")}

@@ -119,6 +119,31 @@ def figures(
     remake(ROOT, source, to)
 
 
+@app.command()
+def export(
+    adapter: Annotated[str, typer.Argument(help="experiment:arm, or a folder of results/adapters")],
+    out: Annotated[Path | None, typer.Option(help="the folder; exports/<slug> where left out")] = None,
+    scale: Annotated[str, typer.Option(help="a file of config/scales; that of config/config.yaml where left out")] = "",
+    push: Annotated[str, typer.Option(help="owner/name: upload it to this repository of the hub, private")] = "",
+) -> None:
+    """An adapter merged into its base model, and by itself, with its card: loads with transformers and peft alone."""
+    from vibegrid.commands.export import export_adapter
+
+    export_adapter(ROOT, adapter, scale, out, push)
+
+
+@app.command("export-map")
+def export_map(
+    out: Annotated[Path, typer.Option(help="the folder")] = Path("exports/retrieval_map"),
+    scale: Annotated[str, typer.Option(help="a file of config/scales; that of config/config.yaml where left out")] = "",
+    push: Annotated[str, typer.Option(help="owner/name: upload it to this dataset of the hub, private")] = "",
+) -> None:
+    """The training rows as a retrieval map: vibe, embedding, payload, with a card."""
+    from vibegrid.commands.export import export_map as export_rows
+
+    export_rows(ROOT, scale, out, push)
+
+
 def main() -> None:
     """Run the command; bad input is one line and exit code 2."""
     try:

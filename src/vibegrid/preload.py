@@ -12,6 +12,7 @@ the script from disk, and the process that asked waits and ends as the child doe
   died, jobs do so for ten minutes; its last words lie in `/tmp/vibegrid-<uid>/*.log`.
 * Whichever of job, server and child is killed, the child does not outlive it.
 * Linux only, and not with a GPU: a library may initialise the driver when imported, and a child cannot use it then.
+* Not in a job of SLURM, which ends all processes of a job with it: a server would take other jobs' work down.
 * A server ends after `VIBEGRID_PRELOAD_IDLE` seconds (60) without a job.
 """
 
@@ -91,7 +92,8 @@ def hand_over(modules: Sequence[str], marks: Mapping[str, str]) -> None:
         modules: third-party libraries, in the order of their import.
         marks: variables that the script's environment there has besides those of here.
     """
-    if os.environ.get("VIBEGRID_PRELOAD") == "0" or sys.platform != "linux" or any(map(os.path.exists, GPU_DEVICES)):
+    off = os.environ.get("VIBEGRID_PRELOAD") == "0" or "SLURM_JOB_ID" in os.environ
+    if off or sys.platform != "linux" or any(map(os.path.exists, GPU_DEVICES)):
         return
     with socket.socket(socket.AF_UNIX) as connection:
         try:

@@ -30,7 +30,7 @@ def caption(spec: AnalysisSpec, rows: Rows, readings: Sequence[Reading]) -> str:
             f"Means with 95 % intervals by a hierarchical bootstrap over seeds and clusters ({spec.bootstrap}"
             f" resamples); {found}."
         )
-    compared = sum(arm.arm != spec.reference for arm in spec.arms)
+    compared = sum(spec.compares(arm) for arm in spec.arms)
     if found and spec.reference and compared:
         parts.append(
             f"Reference: {spec.reference}. p: two-sided sign-flip test on cluster means against the"

@@ -40,7 +40,8 @@ def compare(
     Means have 6 decimals, p-values 4 significant digits; what does not apply is empty. `n` counts prompts
     (of one seed), `n_seeds` the runs with scores. A failed arm is one row with its status and no numbers;
     an arm some of whose runs failed has status ``partial``. p-values are two-sided sign-flip tests on
-    cluster means; `p_holm` is adjusted over the arms of one (metric, eval set, subset).
+    cluster means; `p_holm` is adjusted over the arms of one (metric, eval set, subset). An arm that is the
+    reference's runs under another name is not compared.
 
     Args:
         spec: the experiment.
@@ -104,7 +105,7 @@ def _compare_table(
     for arm in arms:
         sums, counts = data[arm.arm]
         numbers = _summary(sums, counts, seeds[arm.arm], drawn)
-        if reference is not None and arm.arm != spec.reference:
+        if reference is not None and spec.compares(arm):
             pair = (seeds[arm.arm], seeds[spec.reference])
             numbers |= _difference((sums, counts), reference, pair, drawn)
             apart, weights = statistics.cluster_differences(sums, counts, *reference)

@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import Any
 
+from vibegrid import cards
 from vibegrid.grid.identity import Node, safe
 from vibegrid.grid.load import load_remote
 from vibegrid.grid.study import Study
@@ -33,9 +34,11 @@ class Compute:
 
     def is_remote(self, node: Node) -> bool:
         """Whether a node is made on Modal: trainings, outputs of language models, what hears with LAION-CLAP."""
-        if self.scale.compute != "modal" or node.step not in STEPS:
-            return False
-        return node.step.startswith("train_") or "model" in node.parents or hears_with_laion(node)
+        return self.scale.compute == "modal" and wants_gpu(node)
+
+    def takes_gpu(self, node: Node) -> bool:
+        """Whether a node's job holds a GPU: on Modal, or one of this machine's where it has any."""
+        return wants_gpu(node) and (self.scale.compute == "modal" or bool(cards.visible()))
 
     def machine(self, node: Node) -> RemoteSpec:
         """The machine on Modal for a node: its model's, or the scale's where it is about none."""
@@ -69,6 +72,13 @@ class Compute:
             "weights": sorted(weights),
             "machine": self.machine(node).model_dump(mode="json"),
         }
+
+
+def wants_gpu(node: Node) -> bool:
+    """Whether a GPU helps: trainings, outputs of language models, what hears with LAION-CLAP."""
+    if node.step not in STEPS:
+        return False
+    return node.step.startswith("train_") or "model" in node.parents or hears_with_laion(node)
 
 
 def hears_with_laion(node: Node) -> bool:

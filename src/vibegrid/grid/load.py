@@ -168,6 +168,17 @@ def load_remote(root: Path, scale: ScaleSpec) -> dict[str, RemoteSpec]:
     return found
 
 
+def load_licences(root: Path) -> dict[str, str]:
+    """Licence of each model that has one in config/models.yaml, as the hub names licences."""
+    found = {}
+    for name, values in read_yaml(root / "config/models.yaml").items():
+        if isinstance(values, dict) and "license" in values:
+            if not isinstance(values["license"], str):
+                raise InputError(f"config/models.yaml: {name}.license", "a name was expected, as apache-2.0")
+            found[name] = values["license"]
+    return found
+
+
 def load_scorers(root: Path, scale: str) -> dict[str, Any]:
     """Audio scorers of a scale: name to MiniClapSpec, LaionClapSpec, JudgeSpec or FunctionSpec."""
     scorers = _per_scale(root, "config/scorers.yaml", scale, TypeAdapter(ScorerSpec))

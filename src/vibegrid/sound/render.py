@@ -20,7 +20,6 @@ import numpy as np
 
 from vibegrid.errors import InputError
 from vibegrid.schema import FIELDS, Label, is_legal
-from vibegrid.sound import tones
 
 SAMPLE_RATE = 44_100  # of latentscore.synth, whose import takes 1 s; a test compares the two
 
@@ -66,7 +65,6 @@ def render(config: Mapping[str, Any], seconds: float, seed: int | None = None) -
     from latentscore.synth import assemble
 
     _keep_memory()
-    tones.remember()
     labels = repair(config)
     seed = _seed(labels) if seed is None else seed
     parameters = MusicConfigPrompt.model_validate(labels).to_config().to_internal()

@@ -71,6 +71,10 @@ class AnalysisSpec(Spec):
             raise ValueError(f"reference {self.reference!r} is no arm; arms: {', '.join(names)}")
         return self
 
+    def compares(self, arm: ArmSpec) -> bool:
+        """Whether an arm is compared with the reference: not where it is the same runs under another name."""
+        return any(other.arm == self.reference and set(other.runs) != set(arm.runs) for other in self.arms)
+
 
 def analysis_spec(value: "AnalysisSpec | Mapping[str, Any]") -> AnalysisSpec:
     """The spec itself, or the spec that a JSON object describes.
