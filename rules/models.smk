@@ -36,6 +36,7 @@ rule fetch_model:
         "logs/fetch_model/{model}.log",
     wildcard_constraints:
         model=ids_of_step("fetch_model"),
+    priority: 101  # what SmolLM2 writes takes minutes: it begins early
     conda:
         "../envs/workflow.yaml"
     params:

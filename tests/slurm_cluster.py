@@ -14,6 +14,7 @@ from typing import Self
 
 import psutil
 
+SYSTEM = Path("/etc/slurm/slurm.conf")  # where a job looks, whose environment Snakemake's plugin clears of SLURM_*
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo")
 CONFIGURATION = """
 ClusterName=vibegrid
@@ -39,7 +40,7 @@ SlurmdTimeout=10
 JobRequeue=1
 SchedulerParameters=sched_interval=2
 MinJobAge=600
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -49,6 +50,8 @@ def missing() -> str:
     lacking = [name for name in PROGRAMS if shutil.which(name) is None]
     if lacking:
         return f"not installed: {', '.join(lacking)}"
+    if SYSTEM.exists():
+        return f"{SYSTEM} is there: this machine has a SLURM of its own"
     return "" if os.geteuid() == 0 else "SLURM's daemons start as root"
 
 
@@ -61,7 +64,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
+        self.environment = {"SLURM_CONF": str(SYSTEM)}
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -71,7 +74,8 @@ class Cluster:
         (self.folder / "munge.key").write_bytes(os.urandom(128))
         (self.folder / "munge.key").chmod(0o600)
         values = {"host": socket.gethostname(), "folder": self.folder, "port": _port(), "node_port": _port()}
-        (self.folder / "slurm.conf").write_text(CONFIGURATION.format(**values))
+        SYSTEM.parent.mkdir(exist_ok=True)
+        SYSTEM.write_text(CONFIGURATION.format(**values))
         files = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
         options = [f"--{option}={self.folder}/munge.{ending}" for option, ending in files.items()]
         self._start("munged", "--foreground", "--force", *options)
@@ -85,6 +89,7 @@ class Cluster:
             daemon.terminate()
         for daemon in self._daemons.values():
             daemon.wait(30)
+        SYSTEM.unlink()
 
     def _start(self, name: str, *arguments: str) -> None:
         with (self.folder / f"{name}.out").open("ab") as output:

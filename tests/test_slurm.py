@@ -12,6 +12,10 @@ import pytest
 from project import TARGETS, copy_sources, trim
 from slurm_cluster import Cluster, missing
 
+# It keeps no accounts; and its jobs are short.
+PROFILE = ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue"]
+PROFILE += ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"]
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("workflow"),
@@ -25,7 +29,7 @@ def test_a_cluster_whose_node_dies_makes_the_same_tables(finished: Path, tmp_pat
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
     with Cluster(tmp_path / "slurm") as cluster:
         run = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", *TARGETS],
+            [sys.executable, "-m", "snakemake", *PROFILE, *TARGETS],
             cwd=project,
             env={**environment, **cluster.environment},
             stdout=(tmp_path / "run.log").open("w"),
