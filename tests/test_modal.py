@@ -36,7 +36,7 @@ from vibegrid.remote import app, calls
 ROOT = Path(__file__).resolve().parents[1]
 TOKEN = {"MODAL_TOKEN_ID": "ak-test", "MODAL_TOKEN_SECRET": "as-test", "MODAL_CONFIG_PATH": "/nowhere/modal.toml"}
 RANDOM = {"system": {"kind": "random", "seed": 3}, "module": "vibegrid.systems.random_uniform", "parts": {"few": "id"}}
-HEARS = "results/scorers/mini_clap.1"
+HEARS, CLAP = "results/scorers/mini_clap.1", "results/claps/mini.1"
 MACHINE = {"gpu": "L4", "retries": 1, "timeout_hours": 1}
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("modal")]
@@ -183,14 +183,21 @@ def test_an_adapter_trained_on_modal_equals_the_local_one_though_client_and_mach
 
 
 def test_grpo_outputs_and_scores_of_modal_equal_the_local_ones(
-    project: Path, service: StandIn, tiny: Path, dataset: Path, adapter: Path, clap: Path, splits: Path
+    project: Path,
+    service: StandIn,
+    tiny: Path,
+    dataset: Path,
+    adapter: Path,
+    clap: Path,
+    splits: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What goes on from an adapter, what answers with one, and what hears: each on both sides."""
     from vibegrid.scorers.calibrate import calibrate
 
-    scorer = project / "results/scorers/mini_clap.1"
-    calibrate(calibration_spec("mini_clap"), splits=splits, model=clap, prompt=NO_PROMPT, out=scorer)
-    place(project, models__tiny=tiny, datasets__few=dataset, adapters__start=adapter)
+    place(project, models__tiny=tiny, datasets__few=dataset, adapters__start=adapter, claps__mini=clap)
+    monkeypatch.chdir(project)  # a scorer names its model by the path that it is given
+    calibrate(calibration_spec("mini_clap"), splits=splits, model=Path(CLAP), prompt=NO_PROMPT, out=Path(HEARS))
     prompts = project / "results/eval_sets/heard.1/prompts.jsonl"
     rows = [{"id": f"p{i}", "prompt": vibe, "cluster": f"c{i}"} for i, vibe in enumerate(VIBES[:3])]
     write_jsonl(prompts, rows)
@@ -222,7 +229,7 @@ def test_grpo_outputs_and_scores_of_modal_equal_the_local_ones(
                 tuned,
                 spec=grpo,
                 arguments=[*model, *start, "--scorer", HEARS, "--work", f".cache/work/adapters/grpo/{side}.1"],
-                inputs=[*whole, "results/adapters/start.1", HEARS],
+                inputs=[*whole, "results/adapters/start.1", HEARS, CLAP],
                 weights=["results/models/tiny.1"],
             ),
             Job(
@@ -242,7 +249,7 @@ def test_grpo_outputs_and_scores_of_modal_equal_the_local_ones(
                 heard,
                 spec={**scores, "parts": {f"heard:{name}": side for name in ("payload", "reward", "mini_clap")}},
                 arguments=["--generation", "results/generations/random-told.1", *hears, *sets],
-                inputs=["results/generations/random-told.1", HEARS, *kept],
+                inputs=["results/generations/random-told.1", HEARS, CLAP, *kept],
             ),
         ]
         for job in jobs:
@@ -305,6 +312,7 @@ def test_an_outage_is_waited_for(project: Path, service: StandIn) -> None:
         process = job.start()
         wait_for(lambda: job.call_id is not None, process)
         service.outage(4.0)
+        time.sleep(4.0)  # while the call waits for a machine; the next test finds the service there
     assert process.wait(120) == 0, process.stderr and process.stderr.read()
     assert service.calls[-1].starts == 1
     assert (project / job.out / "generations.jsonl").exists()

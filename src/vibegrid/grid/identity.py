@@ -51,12 +51,12 @@ class Node:
     sources: dict[str, str] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Name of its folder."""
         return f"{self.slug}.{self.digest}"
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """Path of its folder, relative to the project."""
         return f"{self.results}/{self.kind}/{self.id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -49,7 +50,8 @@ class Study:
         self.sound = SoundNodes(self, load.load_scorers(root, self.run.scale))
         self.code = Code(root, load_vouched(root))
         self._source_digests = SourceDigests(root)
-        self._nodes: dict[tuple[str, str], Node] = {}
+        self._sources: dict[str, str] = {}  # what was asked of them so far
+        self._nodes: defaultdict[str, dict[str, Node]] = defaultdict(dict)  # by kind and id
         self._adapters: dict[str, Node] = {}
         declared = load.load_experiments(root, self.scale.experiments)
         self.selected = load.choose(declared, self.run.experiments)
@@ -78,7 +80,7 @@ class Study:
     def nodes(self, kind: str) -> dict[str, Node]:
         """Nodes of a kind (``adapters/sft``) by id, of the selected experiments."""
         self._resolve()
-        return {identity: node for (of, identity), node in self._nodes.items() if of == kind}
+        return self._nodes[kind]
 
     def _resolve(self) -> None:
         """Make every node that the selected experiments need, and the report of best of N."""
@@ -88,7 +90,8 @@ class Study:
     def all_nodes(self) -> Iterator[Node]:
         """Every node of the selected experiments."""
         self._resolve()
-        yield from self._nodes.values()
+        for nodes in self._nodes.values():
+            yield from nodes.values()
 
     # nodes, in the order of the data ---------------------------------------------------------------------------
 
@@ -113,7 +116,7 @@ class Study:
             identity = parts if parts is not None else self.identity(step, spec, parents, sources, named)
         digest = digest_of(identity)
         node = Node(step, kind, slug, digest, spec, self.scale.results, parents or {}, sources or {}, parts or {})
-        known = self._nodes.setdefault((kind, node.id), node)
+        known = self._nodes[kind].setdefault(node.id, node)
         if known.spec != node.spec:
             raise InputError(node.folder, "two specs have one digest", "make the digest longer in grid/identity.py")
         return known
@@ -140,9 +143,11 @@ class Study:
         return {role: self._source(path) for role, path in sources.items()}
 
     def _source(self, path: str) -> str:
-        if not (self.root / path).exists():
-            raise InputError(path, "no such file", "it is named in config/ or by --config")
-        return self._source_digests.of(path)
+        if path not in self._sources:
+            if not (self.root / path).exists():
+                raise InputError(path, "no such file", "it is named in config/ or by --config")
+            self._sources[path] = self._source_digests.of(path)
+        return self._sources[path]
 
     def prompt(self, name: str) -> str:
         """Path of a prompt; InputError where there is none of that name."""
@@ -219,7 +224,7 @@ class Study:
         identity = {"spec": {**common, **made.named}, "code": self.code.digest(kind.measure, made.modules)}
         spec, digest, results = {**common, **made.spec}, digest_of(identity), self.scale.results
         node = Node(kind.measure, "analyses", experiment.name, digest, spec, results, made.parents, dict(made.sources))
-        self._nodes[("analyses", node.id)] = node
+        self._nodes["analyses"][node.id] = node
         return node
 
     def adapters_of(self, experiment: Experiment) -> dict[str, list[Node]]:

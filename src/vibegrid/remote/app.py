@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from vibegrid.remote.container import CHECKPOINTS, PLACE, WEIGHTS, run_step
+from vibegrid.script import ENVIRONMENT
 
 PREFIX = "vibegrid-"
 PLACE_THERE = "/vibegrid"
@@ -56,7 +57,8 @@ def image(root: Path, *, hears: bool) -> Any:
     import modal
 
     made = modal.Image.debian_slim(python_version="3.11").uv_pip_install(*pins(root / "envs/gpu.yaml"))
-    variables = {PLACE: PLACE_THERE, "VIBEGRID_PRELOAD": "0"}
+    # Threads are counted when a library is imported, before a script runs; a second one would change last digits.
+    variables = {PLACE: PLACE_THERE, "VIBEGRID_PRELOAD": "0", **ENVIRONMENT}
     if hears:
         install = " ".join([f"{CLAP_PYTHON} -m pip install --no-cache-dir", *pins(root / "envs/clap.yaml")])
         made = made.run_commands("python -m venv /opt/clap", install)
