@@ -93,4 +93,6 @@ def _tokenizer(path: Path) -> Any:
     }
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, clean_up_tokenization_spaces=False, **named)
     tokenizer.chat_template = read("tokenizer.chat_template")
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]  # `generate` refuses token types
+    tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names  # or it is not saved
     return tokenizer
