@@ -171,6 +171,9 @@ def test_missing_files_folders_and_broken_json(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("")
     with pytest.raises(InputError, match=r"x\.csv: the file is empty, a header was expected"):
         read_csv(tmp_path / "x.csv")
+    (tmp_path / "x.csv").write_bytes(b"\r\x01")
+    with pytest.raises(InputError, match=r"x\.csv:1: not CSV"):
+        read_csv(tmp_path / "x.csv")
 
 
 @given(data=st.binary(max_size=200))

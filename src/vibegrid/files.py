@@ -133,10 +133,13 @@ def _row(path: str | os.PathLike[str], number: int, line: str, required: Sequenc
 
 
 def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str]]:
-    """Rows of a CSV file as text, in order; InputError if the file is missing or has no header."""
+    """Rows of a CSV file as text, in order; InputError if the file is missing, has no header or is no CSV."""
     import io
 
     reader = csv.DictReader(io.StringIO(read_text(path)))
-    if reader.fieldnames is None:
-        raise InputError(str(path), "the file is empty, a header was expected")
-    return [dict(row) for row in reader]
+    try:
+        if reader.fieldnames is None:
+            raise InputError(str(path), "the file is empty, a header was expected")
+        return [dict(row) for row in reader]
+    except csv.Error as error:  # a bare carriage return outside of quotes
+        raise InputError(f"{path}:{max(1, reader.line_num)}", f"not CSV: {error}") from None
