@@ -98,6 +98,11 @@ def test_what_cannot_be_exported_is_one_line(finished: Path, tmp_path: Path) -> 
         done = vibegrid(finished, "export", wanted, "--out", str(tmp_path / "out"))
         assert done.returncode == 2 and problem in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert not (tmp_path / "out").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("x")
+    done = vibegrid(finished, "export", "tiny_rank:lora.r=8", "--out", str(tmp_path / "mine"))
+    assert done.returncode == 2 and "it is there already" in done.stderr
+    assert (tmp_path / "mine/thesis.txt").exists()
 
 
 def test_the_retrieval_map_is_the_training_rows(finished: Path, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class _Layer(DynamicLayer):
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Any) -> None:
-        """Keep these rows, in order; they move up in the room that is there."""
+        """Keep these rows, their numbers ascending; they move up in the room that is there."""
         for room in self._rooms:
             for new, old in enumerate(indices.tolist()):
                 if new != old:

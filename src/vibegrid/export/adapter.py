@@ -1,7 +1,7 @@
 """An adapter for users: merged into its base, and beside it as PEFT has it, with its card.
 
 In: a trained adapter, its base model, its dataset's card, all_tables.csv. Out: a folder that `transformers` loads (the
-merged model), its subfolder `adapter` for `peft`, and, where the base can be had nowhere else, `base`.
+merged model), its subfolder `adapter` for `peft`, and, where the hub does not have the base, `base`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from vibegrid.grid.load import load_licences
 from vibegrid.grid.study import Study
 
 OURS = "mit"  # miniatures are made by this workflow
-SOURCES = {"hub": "repo", "wheel": "package", "local": "path"}  # of a base model, by its kind
 
 
 def find(study: Study, wanted: str) -> Node:
@@ -50,7 +49,7 @@ def export(study: Study, node: Node, out: Path) -> None:
     Args:
         study: the study.
         node: an adapter whose training has ended well.
-        out: gets the merged model, `adapter/`, `base/` (of a miniature), README.md, DATA.md, spec.json,
+        out: gets the merged model, `adapter/`, `base/` (where the hub does not have it), README.md, DATA.md, spec.json,
             system_prompt.md.
 
     Raises:
@@ -70,12 +69,11 @@ def export(study: Study, node: Node, out: Path) -> None:
         title=f"{node.slug} ({node.step.removeprefix('train_').upper()})",
         scale=study.run.scale,
         identity=node.id,
-        base=getattr(model, SOURCES.get(model.kind, ""), name),
-        base_is_here=model.kind == "miniature",
+        base=model.repo if model.kind == "hub" else name,
+        base_is_here=model.kind != "hub",
         licence=load_licences(root).get(name, "") if model.kind != "miniature" else OURS,
         spec=spec,
         versions=read_json(folder / "versions.json"),
-        system_prompt=system_prompt,
         max_new_tokens=study.scale.decoding.max_new_tokens,
         rows=list(table_rows(study, node)),
     )

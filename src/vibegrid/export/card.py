@@ -24,12 +24,11 @@ class Facts:
         title: how it differs from the baseline, and its stage.
         scale: of the study; `mini` is about the workflow and not about language models.
         identity: `slug.digest` in the study.
-        base: repository, wheel, folder or name of the base model.
+        base: repository of the base model, or its name in config/models.yaml.
         base_is_here: whether the base is exported too.
         licence: identifier of the hub for the base model's licence; empty where nobody wrote it down.
         spec: the resolved spec.
         versions: libraries that trained it.
-        system_prompt: text of the system prompt that it was trained with.
         max_new_tokens: tokens of an answer at most, in the study.
         rows: its rows of all_tables.csv.
     """
@@ -42,7 +41,6 @@ class Facts:
     licence: str
     spec: Mapping[str, Any]
     versions: Mapping[str, Any]
-    system_prompt: str
     max_new_tokens: int
     rows: Sequence[Mapping[str, str]]
 
@@ -65,7 +63,6 @@ def of_adapter(facts: Facts) -> str:
         results=_results(facts.rows),
         spec=_pairs(flatten(dict(facts.spec))),
         versions=_pairs(dict(facts.versions)),
-        system_prompt=facts.system_prompt,
         max_new_tokens=str(facts.max_new_tokens),
     )
 

@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import Any
 
-from vibegrid import cards
+from vibegrid import gpus
 from vibegrid.grid.identity import Node, safe
 from vibegrid.grid.load import load_remote
 from vibegrid.grid.study import Study
@@ -38,7 +38,7 @@ class Compute:
 
     def takes_gpu(self, node: Node) -> bool:
         """Whether a node's job holds a GPU: on Modal, or one of this machine's where it has any."""
-        return wants_gpu(node) and (self.scale.compute == "modal" or bool(cards.visible()))
+        return wants_gpu(node) and (self.scale.compute == "modal" or bool(gpus.visible()))
 
     def machine(self, node: Node) -> RemoteSpec:
         """The machine on Modal for a node: its model's, or the scale's where it is about none."""

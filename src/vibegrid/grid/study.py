@@ -80,7 +80,7 @@ class Study:
     def nodes(self, kind: str) -> dict[str, Node]:
         """Nodes of a kind (``adapters/sft``) by id, of the selected experiments."""
         self._resolve()
-        return self._nodes[kind]
+        return self._nodes.get(kind, {})
 
     def _resolve(self) -> None:
         """Make every node that the selected experiments need, and the report of best of N."""

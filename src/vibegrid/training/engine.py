@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from vibegrid import cards
+from vibegrid import gpus
 from vibegrid.errors import InputError
 from vibegrid.preload import slim_imports as slim_imports  # the server calls it too
 from vibegrid.specs.lora import LoraSpec
@@ -16,7 +16,7 @@ from vibegrid.training import attention
 
 def check_machine(spec: TrainingSpec) -> None:
     """InputError where this machine lacks what `engine`, `optim` or `dtype` asks for."""
-    cards.take()
+    gpus.take()
     import torch
 
     gpu = torch.cuda.is_available()
@@ -55,7 +55,7 @@ def load(model: Path, *, engine: str, dtype: str, max_length: int) -> tuple[Any,
         dtype: `float32` or `bfloat16`, of the weights.
         max_length: tokens of the longest sequence (Unsloth sizes its caches by it).
     """
-    cards.take()
+    gpus.take()
     import torch
 
     if not (model / "config.json").is_file():

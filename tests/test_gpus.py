@@ -1,4 +1,4 @@
-"""GPUs of one's own: each to one job at a time. The cards are names; no GPU is asked for anything."""
+"""GPUs of one's own: each to one job at a time. The gpus are names; no GPU is asked for anything."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from vibegrid import cards
+from vibegrid import gpus
 
-HOLD = "import sys; from vibegrid import cards; print(cards.take(), cards.take(), flush=True); sys.stdin.read()"
+HOLD = "import sys; from vibegrid import gpus; print(gpus.take(), gpus.take(), flush=True); sys.stdin.read()"
 
 
 def holder(tmp_path: Path, visible: str, **variables: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "TMPDIR": str(tmp_path), cards.VISIBLE: visible, **variables}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), gpus.VISIBLE: visible, **variables}
     return subprocess.Popen(
         [sys.executable, "-c", HOLD], env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -26,7 +26,7 @@ def said(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def test_no_two_jobs_on_one_card_and_the_third_waits(tmp_path: Path) -> None:
+def test_no_two_jobs_on_one_GPU_and_the_third_waits(tmp_path: Path) -> None:
     first, second = (holder(tmp_path, "4,5") for _ in range(2))
     found = [said(first), said(second)]
     assert sorted(found) == ["4 4", "5 5"]
@@ -39,7 +39,7 @@ def test_no_two_jobs_on_one_card_and_the_third_waits(tmp_path: Path) -> None:
         process.communicate("")
 
 
-def test_slurm_and_machines_without_a_card_take_none(tmp_path: Path) -> None:
+def test_slurm_and_machines_without_a_GPU_take_none(tmp_path: Path) -> None:
     for visible, variables in (("", {}), ("0,1", {"SLURM_JOB_ID": "7"})):
         process = holder(tmp_path, visible, **variables)
         assert said(process) == "None None"
