@@ -136,7 +136,7 @@ rule measure_stories:
 
 rule list_arms:
     input:
-        stamp=f"{RESULTS}/stamps/arms/{{experiment}}.json",
+        stamp=stamp("arms", "{experiment}"),
     output:
         arms=f"{RESULTS}/experiments/{{experiment}}/arms.csv",
         made=f"{RESULTS}/stamps/arms/{{experiment}}.made.json",

@@ -23,13 +23,38 @@ from vibegrid.specs.stories import STORY_PAGES
 use_this_python()
 
 
+def storage_prefix():
+    """Where results lie if not here (`--default-storage-prefix`), with its slash; empty where they lie here."""
+    given = workflow.storage_settings
+    return f"{given.default_storage_prefix.rstrip('/')}/" if given and given.default_storage_provider else ""
+
+
+def stored(path):
+    """The object of the storage that a path stands for."""
+    return workflow.storage_registry.default_storage_provider.object(f"{storage_prefix()}{path}")
+
+
+def here(path):
+    """A path of results as scripts see it: that of the local copy, where results lie in a storage."""
+    return str(stored(path).local_path()) if storage_prefix() else path
+
+
+def made_in_storage(path):
+    """Text of the copy of a stamp in the storage; None where there is none, and on a node, which asks for no dates."""
+    if not workflow.is_main_process or not (found := stored(path)).exists():
+        return None
+    found.local_path().parent.mkdir(parents=True, exist_ok=True)
+    found.retrieve_object()
+    return found.local_path().read_text(encoding="utf-8")
+
+
 def load_study():
     """The study, its targets and where its steps compute; a configuration error ends the run with one line."""
     try:
         loaded = Study(Path(workflow.basedir), config)
         offer_settings(loaded.root, loaded.run)
         found = Targets(loaded, reserved_names(Path(workflow.basedir)))
-        found.write_stamps()
+        found.write_stamps(made_in_storage if storage_prefix() else None)
         return loaded, found, Compute(loaded)
     except InputError as error:
         sys.stderr.write(f"vibegrid: {error}\n")
@@ -82,6 +107,11 @@ def end_run():
     end_timers()
 
 
+def stamp(kind, name):
+    """Input: the stamp of a plainly named file, which every machine writes for itself."""
+    return local(targets.stamp(kind, name))
+
+
 def ids(kind):
     """Closed wildcard: the ids of one kind of node in this study."""
     return "|".join(re.escape(identity) for identity in study.nodes(kind)) or "none"
@@ -103,7 +133,7 @@ def inputs(kind):
     def found(wildcards):
         made = node(kind, wildcards)
         parents = [path for parent in made.parents.values() for path in targets.outputs(parent)]
-        return [*dict.fromkeys(parents), *(ancient(path) for path in made.sources.values())]
+        return [*dict.fromkeys(parents), *(local(ancient(path)) for path in made.sources.values())]
 
     return found
 
@@ -121,7 +151,7 @@ def out(kind):
     """Params function: the node's folder."""
 
     def found(wildcards):
-        return node(kind, wildcards).folder
+        return here(node(kind, wildcards).folder)
 
     return found
 
@@ -158,7 +188,7 @@ def parent(kind, role):
 
     def found(wildcards):
         made = node(kind, wildcards).parents.get(role)
-        return made.folder if made else ""
+        return here(made.folder) if made else ""
 
     return found
 
@@ -235,14 +265,14 @@ def folders(kind, role):
 def effects_file(wildcards):
     """Params function: what the labels do to the sound; empty where nothing is rendered."""
     made = node("scores", wildcards).parents.get("effects")
-    return made.file("effects.json") if made else ""
+    return here(made.file("effects.json")) if made else ""
 
 
 def named_parents(kind, wildcards, role):
     """Names and folders of the parents in a role that is held once a name (`scorer:clap_eval`)."""
     made = node(kind, wildcards)
     found = {key.partition(":")[2]: parent for key, parent in made.parents.items() if key.startswith(f"{role}:")}
-    return [(name, parent.folder) for name, parent in found.items()]
+    return [(name, here(parent.folder)) for name, parent in found.items()]
 
 
 def made_by(role, step):
@@ -259,7 +289,7 @@ def ids_of_step(step, kind="models"):
 
 def score_folders(wildcards):
     """Folders of the scores that an analysis compares."""
-    return [parent.folder for parent in node("analyses", wildcards).parents.values()]
+    return [here(parent.folder) for parent in node("analyses", wildcards).parents.values()]
 
 
 def heard_folders(wildcards):
@@ -274,7 +304,7 @@ def rated_scores(wildcards):
 
 def generation_folders(wildcards):
     """Folders of the outputs that an analysis reads."""
-    return [made.folder for made in node("analyses", wildcards).parents.values() if made.kind == "generations"]
+    return [here(made.folder) for made in node("analyses", wildcards).parents.values() if made.kind == "generations"]
 
 
 def drawn(stem):
@@ -320,6 +350,12 @@ def metrics_files(wildcards):
     """Input function: training curves of all adapters of an experiment."""
     arms = study.adapters_of(study.experiments[wildcards.experiment])
     return [made.file("metrics.csv") for found in arms.values() for made in found]
+
+
+def metrics_arms(wildcards):
+    """Params function: the arm of each of them."""
+    arms = study.adapters_of(study.experiments[wildcards.experiment])
+    return [arm for arm, found in arms.items() for made in found]
 
 
 wildcard_constraints:

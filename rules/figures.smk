@@ -7,7 +7,7 @@ rule plot:
     input:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/figures/{{experiment}}.json",
+        stamp=stamp("figures", "{experiment}"),
     output:
         figures=drawn("{experiment}"),
         made=f"{RESULTS}/stamps/figures/{{experiment}}.made.json",
@@ -27,7 +27,7 @@ rule plot_agreement:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
         points=analysis_file("points.csv"),
-        stamp=f"{RESULTS}/stamps/figures/{{agreement}}.json",
+        stamp=stamp("figures", "{agreement}"),
     output:
         figures=drawn("{agreement}"),
         made=f"{RESULTS}/stamps/figures/{{agreement}}.made.json",
@@ -47,7 +47,7 @@ rule plot_sensitivity:
     input:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/figures/{{sensitivity}}.json",
+        stamp=stamp("figures", "{sensitivity}"),
     output:
         figures=drawn("{sensitivity}"),
         made=f"{RESULTS}/stamps/figures/{{sensitivity}}.made.json",
@@ -68,7 +68,7 @@ rule plot_usage:
     input:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/figures/{{usage}}.json",
+        stamp=stamp("figures", "{usage}"),
     output:
         figures=drawn("{usage}"),
         made=f"{RESULTS}/stamps/figures/{{usage}}.made.json",
@@ -90,7 +90,7 @@ rule plot_stories:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
         pages=analysis_file("pages.csv"),
-        stamp=f"{RESULTS}/stamps/figures/{{stories}}.json",
+        stamp=stamp("figures", "{stories}"),
     output:
         figures=drawn("{stories}"),
         made=f"{RESULTS}/stamps/figures/{{stories}}.made.json",
@@ -111,7 +111,7 @@ rule plot_stories:
 rule plot_clap:
     input:
         cards=[made.file("card.json") for made in targets.claps().values()],
-        stamp=f"{RESULTS}/stamps/figures/{CLAP_CARD}.json",
+        stamp=stamp("figures", CLAP_CARD),
     output:
         figures=drawn(CLAP_CARD),
         made=f"{RESULTS}/stamps/figures/{CLAP_CARD}.made.json",
@@ -120,7 +120,7 @@ rule plot_clap:
     conda:
         "../envs/workflow.yaml"
     params:
-        cards=[f"{name}={made.file('card.json')}" for name, made in targets.claps().items()],
+        cards=[f"{name}={here(made.file('card.json'))}" for name, made in targets.claps().items()],
     message:
         "Plot the cards of the CLAPs"
     shell:
@@ -131,7 +131,7 @@ rule plot_clap:
 rule plot_selection:
     input:
         selection=made.file("selection.csv") if (made := study.data.selection) else [],
-        stamp=f"{RESULTS}/stamps/figures/{BEST_OF_N}.json",
+        stamp=stamp("figures", BEST_OF_N),
     output:
         figures=drawn(BEST_OF_N),
         made=f"{RESULTS}/stamps/figures/{BEST_OF_N}.made.json",
@@ -152,7 +152,7 @@ rule plot_training:
     input:
         metrics=metrics_files,
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/curves/{{experiment}}.json",
+        stamp=stamp("curves", "{experiment}"),
     output:
         figures=drawn("{experiment}.training"),
         made=f"{RESULTS}/stamps/curves/{{experiment}}.made.json",
@@ -160,8 +160,10 @@ rule plot_training:
         f"logs/plot_training/{study.run.scale}/{{experiment}}.log",
     conda:
         "../envs/workflow.yaml"
+    params:
+        arms=metrics_arms,
     message:
         "Plot training curves: {wildcards.experiment}"
     shell:
-        "python scripts/plot_training.py --spec @{input.spec:q} --stamp {input.stamp:q}"
-        " --made {output.made:q} --out {output.figures[0]:q} --log {log:q}"
+        "python scripts/plot_training.py --spec @{input.spec:q} --arms {params.arms:q} --metrics {input.metrics:q}"
+        " --stamp {input.stamp:q} --made {output.made:q} --out {output.figures[0]:q} --log {log:q}"

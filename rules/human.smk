@@ -57,7 +57,7 @@ rule plot_ratings:
     input:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/figures/{{human}}.json",
+        stamp=stamp("figures", "{human}"),
     output:
         figures=drawn("{human}"),
         made=f"{RESULTS}/stamps/figures/{{human}}.made.json",

@@ -8,7 +8,7 @@ rule build_listen:
         [path for pair in targets.heard().values() for made in pair for path in targets.outputs(made)],
         [path for scorer in targets.listen_scorers() for path in targets.outputs(scorer)],
         prompts=listen_prompts,
-        stamp=f"{RESULTS}/stamps/listen/listen.json",
+        stamp=stamp("listen", "listen"),
     output:
         page=[f"{RESULTS}/listen/{name}" for name in ("index.html", "listen.js", "listen.css", "data.js")],
         audio=directory(f"{RESULTS}/listen/audio"),
@@ -19,8 +19,8 @@ rule build_listen:
         "../envs/workflow.yaml"
     params:
         spec=lambda wildcards: json.dumps(targets.listen_spec()),
-        systems=[f"{name}={made.folder}={scored.folder}" for name, (made, scored) in targets.heard().items()],
-        scorers=[scorer.folder for scorer in targets.listen_scorers()],
+        systems=[f"{name}={here(made.folder)}={here(scored.folder)}" for name, (made, scored) in targets.heard().items()],
+        scorers=[here(scorer.folder) for scorer in targets.listen_scorers()],
         out=lambda wildcards, output: os.path.dirname(output.page[0]),
     message:
         "Build the listening page"
@@ -33,7 +33,7 @@ rule build_stories:
     input:
         [path for made in targets.told().values() for path in targets.outputs(made)],
         prompts=story_pages,
-        stamp=f"{RESULTS}/stamps/listen/stories.json",
+        stamp=stamp("listen", "stories"),
     output:
         page=[f"{RESULTS}/stories/{name}" for name in ("index.html", "listen.js", "listen.css", "data.js")],
         audio=directory(f"{RESULTS}/stories/audio"),
@@ -44,7 +44,7 @@ rule build_stories:
         "../envs/workflow.yaml"
     params:
         spec=json.dumps(targets.story_spec()),
-        systems=[f"{name}={made.folder}" for name, made in targets.told().items()],
+        systems=[f"{name}={here(made.folder)}" for name, made in targets.told().items()],
         out=lambda wildcards, output: os.path.dirname(output.page[0]),
     message:
         "Build the listening page of stories"

@@ -6,7 +6,7 @@ rule tabulate:
     input:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/tables/{{experiment}}.json",
+        stamp=stamp("tables", "{experiment}"),
     output:
         tables=multiext(f"{RESULTS}/tables/{{experiment}}", ".csv", ".md", ".tex"),
         made=f"{RESULTS}/stamps/tables/{{experiment}}.made.json",
@@ -25,7 +25,7 @@ rule tabulate_agreement:
     input:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/tables/{{agreement}}.json",
+        stamp=stamp("tables", "{agreement}"),
     output:
         tables=multiext(f"{RESULTS}/tables/{{agreement}}", ".csv", ".md", ".tex"),
         made=f"{RESULTS}/stamps/tables/{{agreement}}.made.json",
@@ -44,7 +44,7 @@ rule tabulate_stories:
     input:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/tables/{{stories}}.json",
+        stamp=stamp("tables", "{stories}"),
     output:
         tables=multiext(f"{RESULTS}/tables/{{stories}}", ".csv", ".md", ".tex"),
         made=f"{RESULTS}/stamps/tables/{{stories}}.made.json",
@@ -65,7 +65,7 @@ rule tabulate_measures:
     input:
         comparison=analysis_file("comparison.csv"),
         spec=analysis_file("spec.json"),
-        stamp=f"{RESULTS}/stamps/tables/{{measures}}.json",
+        stamp=stamp("tables", "{measures}"),
     output:
         tables=multiext(f"{RESULTS}/tables/{{measures}}", ".csv", ".md", ".tex"),
         made=f"{RESULTS}/stamps/tables/{{measures}}.made.json",
@@ -86,7 +86,7 @@ rule collect_tables:
     input:
         identities=targets.identity_files(study.selected),
         tables=[f"{RESULTS}/tables/{name}.csv" for name in study.selected],
-        stamp=f"{RESULTS}/stamps/all/all_tables.json",
+        stamp=stamp("all", "all_tables"),
     output:
         table=f"{RESULTS}/all_tables.csv",
         made=f"{RESULTS}/stamps/all/all_tables.made.json",

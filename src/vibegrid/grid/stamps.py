@@ -9,7 +9,6 @@ and only when, it was made of something else; also when a value was changed and 
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,23 @@ from vibegrid.files import write_text
 OLD = 946_684_800  # 2000-01-01, older than any result
 
 
-def set_stamp(stamp: Path, content: Any) -> None:
-    """Write ``stamp`` where its content is new, and date it by whether the copy beside it is the same."""
+def set_stamp(stamp: Path, content: Any, made: str | None) -> None:
+    """Write ``stamp`` where its content is new, and date it by whether the copy of the job is the same.
+
+    Args:
+        stamp: its path.
+        content: what it says.
+        made: text of the copy; None where there is none.
+    """
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    made = made_path(stamp)
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != text:
         write_text(stamp, text)
-    current = made.exists() and made.read_text(encoding="utf-8") == text
-    modified = stamp.stat().st_mtime
-    if current and modified != OLD:
+    if made != text:
+        os.utime(stamp)
+    elif stamp.stat().st_mtime != OLD:
         os.utime(stamp, (OLD, OLD))
-    elif not current and (modified == OLD or (made.exists() and modified <= made.stat().st_mtime)):
-        now = time.time()
-        os.utime(stamp, (now, now))
 
 
-def made_path(stamp: Path) -> Path:
+def made_path(stamp: str) -> str:
     """The copy that the job leaves."""
-    return stamp.with_suffix(".made.json")
+    return f"{stamp.removesuffix('.json')}.made.json"

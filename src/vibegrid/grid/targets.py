@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from vibegrid.errors import InputError
 from vibegrid.grid.arms import Experiment
 from vibegrid.grid.identity import Node, canonical
 from vibegrid.grid.kinds import KINDS, files_of, steps
-from vibegrid.grid.stamps import set_stamp
+from vibegrid.grid.stamps import made_path, set_stamp
 from vibegrid.grid.stories import TEACHER, generations
 from vibegrid.grid.study import Study
 from vibegrid.specs.stories import STORY_PAGES
@@ -156,8 +157,28 @@ class Targets:
         """Path of the stamp of a plainly named file."""
         return f"{self.results}/stamps/{kind}/{name}.json"
 
-    def write_stamps(self) -> None:
-        """Bring the stamps of all selected experiments up to date."""
+    def write_stamps(self, made: Callable[[str], str | None] | None = None) -> None:
+        """Bring the stamps of all selected experiments up to date.
+
+        Args:
+            made: text of the copy that a job left, by its path, None where there is none; where results lie in a
+                storage, which is not looked through for missing files.
+        """
+        for path, content in self.stamps(missing=made is None).items():
+            copy = made_path(path)
+            set_stamp(self.study.root / path, content, made(copy) if made else self._text(copy))
+
+    def _text(self, path: str) -> str | None:
+        file = self.study.root / path
+        return file.read_text(encoding="utf-8") if file.exists() else None
+
+    def stamps(self, missing: bool = True) -> dict[str, Any]:
+        """What each stamp says, by its path.
+
+        Args:
+            missing: all_tables.csv's stamp says which files behind it are missing.
+        """
+        found: dict[str, Any] = {}
         code = {step: self.study.code.digest(step) for step in PLAIN_STEPS}
         tables: dict[str, Any] = {}
         for name in self.study.selected:
@@ -174,25 +195,29 @@ class Targets:
             if curves:
                 contents["curves"] = {"code": code["plot_training"], "analysis": analysis, "arms": curves}
             for kind, content in contents.items():
-                set_stamp(self.study.root / self.stamp(kind, name), content)
+                found[self.stamp(kind, name)] = content
         claps = {name: node.digest for name, node in self.claps().items()}
-        set_stamp(self.study.root / self.stamp("figures", CLAP_CARD), {"claps": claps, "code": code["plot_clap"]})
-        content = {"report": made.digest if (made := self.study.data.selection) else "", "code": code["plot_selection"]}
-        set_stamp(self.study.root / self.stamp("figures", BEST_OF_N), content)
+        found[self.stamp("figures", CLAP_CARD)] = {"claps": claps, "code": code["plot_clap"]}
+        report = made.digest if (made := self.study.data.selection) else ""
+        found[self.stamp("figures", BEST_OF_N)] = {"report": report, "code": code["plot_selection"]}
         heard = {name: [made.digest for made in nodes] for name, nodes in self.heard().items()}
         scorers = [node.digest for node in self.listen_scorers()]
         content = {"systems": heard, "scorers": scorers, "spec": self.listen_spec(), "code": code["build_listen"]}
-        set_stamp(self.study.root / self.stamp("listen", "listen"), content)
+        found[self.stamp("listen", "listen")] = content
         told = {name: made.parts[STORY_PAGES] for name, made in self.told().items()}
         content = {"systems": told, "spec": self.story_spec(), "code": code["build_stories"]}
-        set_stamp(self.study.root / self.stamp("listen", "stories"), content)
-        content = {"tables": tables, "code": self.study.code.digest("collect_tables")}
-        behind = [*self.identity_files(self.study.selected), *(self.tables(name)[0] for name in self.study.selected)]
+        found[self.stamp("listen", "stories")] = content
+        whole = found[self.stamp("all", "all_tables")] = {
+            "tables": tables,
+            "code": self.study.code.digest("collect_tables"),
+        }
         # A file asked for by name is not remade for what is missing further behind it: the stamp says what is, and
         # the job's copy leaves it out again. (Snakemake compares the content of small files, not only their dates.)
-        missing = sorted(path for path in behind if not (self.study.root / path).exists())
-        stamp = {**content, "missing": missing} if missing else content
-        set_stamp(self.study.root / self.stamp("all", "all_tables"), stamp)
+        behind = [*self.identity_files(self.study.selected), *(self.tables(name)[0] for name in self.study.selected)]
+        gone = sorted(path for path in behind if not (self.study.root / path).exists()) if missing else []
+        if gone:
+            whole["missing"] = gone
+        return found
 
     def claps(self) -> dict[str, Node]:
         """The trained models of the mini-CLAPs that the selected experiments reach, by scorer."""
