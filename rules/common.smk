@@ -112,11 +112,6 @@ def stamp(kind, name):
     return local(targets.stamp(kind, name))
 
 
-def ids(kind):
-    """Closed wildcard: the ids of one kind of node in this study."""
-    return "|".join(re.escape(identity) for identity in study.nodes(kind)) or "none"
-
-
 def files(kind, wildcard, step=""):
     """Declared files of a kind, and those of a step beside them, with the wildcard for the node's id."""
     return [f"{RESULTS}/{kind}/{{{wildcard}}}/{name}" for name in files_of_step(kind, step)]
@@ -124,7 +119,10 @@ def files(kind, wildcard, step=""):
 
 def node(kind, wildcards):
     """The node that a job makes; each of these rules has one wildcard."""
-    return study.nodes(kind)[wildcards[0]]
+    try:
+        return study.nodes(kind)[wildcards[0]]
+    except KeyError:
+        raise InputError(f"{RESULTS}/{kind}/{wildcards[0]}", "nothing of this study", "`make plan` lists it") from None
 
 
 def inputs(kind):
@@ -282,7 +280,7 @@ def made_by(role, step):
 
 
 def ids_of_step(step, kind="models"):
-    """Closed wildcard: the ids of a kind that this step makes."""
+    """Closed wildcard: the ids of a kind that this step makes, where several steps do."""
     found = [identity for identity, made in study.nodes(kind).items() if made.step == step]
     return "|".join(re.escape(identity) for identity in found) or "none"
 
@@ -358,28 +356,30 @@ def metrics_arms(wildcards):
     return [arm for arm, found in arms.items() for made in found]
 
 
+FOLDER = "[^/]+"  # one step alone makes folders of this kind: `node` knows which are of this study
+
 wildcard_constraints:
-    texts=ids("texts"),
-    vibes=ids("vibes"),
+    texts=FOLDER,
+    vibes=FOLDER,
     labels=ids_of_step("write_payloads", "labels"),
     chosen=ids_of_step("choose_payloads", "labels"),
-    selection=ids("selections"),
-    embeddings=ids("embeddings"),
+    selection=FOLDER,
+    embeddings=FOLDER,
     splits=ids_of_step("split_rows", "splits"),
     imported=ids_of_step("import_splits", "splits"),
-    dataset=ids("datasets"),
-    model=ids("models"),
-    bank=ids("banks"),
-    clap=ids("claps"),
-    scorer=ids("scorers"),
-    effects=ids("effects"),
-    sft=ids("adapters/sft"),
-    grpo=ids("adapters/grpo"),
-    eval_set=ids("eval_sets"),
-    generation=ids("generations"),
-    score=ids("scores"),
-    analysis=ids("analyses"),
+    dataset=FOLDER,
+    model=FOLDER,
+    bank=FOLDER,
+    clap=FOLDER,
+    scorer=FOLDER,
+    effects=FOLDER,
+    sft=FOLDER,
+    grpo=FOLDER,
+    eval_set=FOLDER,
+    generation=FOLDER,
+    score=FOLDER,
+    analysis=FOLDER,
     ratings=ids_of_step("analyze_ratings", "analyses"),
-    pack=ids("packs"),
+    pack=FOLDER,
     experiment=made_by("plot", "plot"),
     agreement=made_by("plot", "plot_agreement"),

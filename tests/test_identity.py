@@ -573,3 +573,11 @@ if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
         sys.exit(f"usage: python tests/test_identity.py {' | '.join(COMMANDS)}")
     COMMANDS[sys.argv[1]]()
+
+
+@pytest.mark.parametrize("edited", ["src/vibegrid/figures/style.py", "scripts/plot.py"])
+def test_code_that_does_not_parse_is_one_line(copy: Path, edited: str) -> None:
+    append(copy / edited, "\nx = = 1\n")
+    line = (copy / edited).read_text().count("\n")
+    with pytest.raises(InputError, match=f"^{edited}:{line}: not Python: x = = 1$"):
+        Code(copy).digest("plot")

@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from vibegrid.errors import InputError
+
 PACKAGE = "vibegrid"
 NO_CODE = {"vibegrid.preload"}  # as little as the rules, and a test compares the bytes of both ways
 
@@ -81,11 +83,14 @@ class Code:
         grimp finds a package as ``import`` does: in ``sys.modules`` first, so that entry is set aside meanwhile.
         """
         import grimp
+        from grimp.exceptions import SourceSyntaxError
 
         source, imported = str(self.root / "src"), sys.modules.pop(PACKAGE, None)
         sys.path.insert(0, source)
         try:
             return grimp.build_graph(PACKAGE, cache_dir=None)
+        except SourceSyntaxError as error:
+            raise self._not_python(Path(error.filename), error.lineno, error.text) from None
         finally:
             sys.path.remove(source)
             if imported is not None:
@@ -116,6 +121,9 @@ class Code:
         tree = ast.parse((self.root / "scripts" / f"{step}.py").read_text(encoding="utf-8"))
         return sorted(self.closure(self._imported(tree) | set(named)))
 
+    def _not_python(self, path: Path, line: int | None, text: str | None) -> InputError:
+        return InputError(f"{path.relative_to(self.root)}:{line}", f"not Python: {(text or '').strip():.80}")
+
     def _imported(self, tree: ast.AST) -> set[str]:
         found: set[str] = set()
         for node in ast.walk(tree):
@@ -130,7 +138,10 @@ class Code:
     def _digest_of(self, path: Path) -> str:
         if path not in self._file_digests:
             source = path.read_text(encoding="utf-8")
-            hashed = hashlib.sha256(self._normalised.of(source).encode())
+            try:
+                hashed = hashlib.sha256(self._normalised.of(source).encode())
+            except SyntaxError as error:
+                raise self._not_python(path, error.lineno, error.text) from None
             for data in self._data_files(path, source):
                 hashed.update(data.name.encode() + b"\0" + data.read_bytes())
             self._file_digests[path] = hashed.hexdigest()
@@ -156,7 +167,11 @@ class Code:
         return sorted(file for file in candidates if file.name in named)
 
     def actual(self, step: str, named: tuple[str, ...] = ()) -> str:
-        """Digest of the code as it stands (64 hex digits)."""
+        """Digest of the code as it stands (64 hex digits).
+
+        Raises:
+            InputError: a file of it is not Python.
+        """
         hashed = hashlib.sha256(self._digest_of(self.root / "scripts" / f"{step}.py").encode())
         for module in self.modules_of(step, named):
             hashed.update(f"{module}={self._digest_of(self._modules[module])}\n".encode())
