@@ -13,12 +13,13 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from project import OVERRIDES, vibegrid
+from hub_server import serving
+from project import OVERRIDES, snakemake, vibegrid, write_yaml
 
 from vibegrid.decoding.batches import Writer
 from vibegrid.embeddings import encode
 from vibegrid.export.adapter import find
-from vibegrid.files import read_jsonl
+from vibegrid.files import read_json, read_jsonl
 from vibegrid.grid.identity import Node
 from vibegrid.grid.load import read_yaml
 from vibegrid.grid.study import Study
@@ -43,15 +44,18 @@ sys.meta_path.insert(0, Refuse())
 """
 # As a user has it: transformers and peft, and nothing of ours. Ids and texts, of the merged model and of the adapter.
 ANSWER = """
-import json, sys
+import json, os, sys
 import torch
-from peft import PeftModel
+from peft import AutoPeftModelForCausalLM, PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 torch.set_num_threads(1)
 folder, limit, vibes = json.load(sys.stdin)
 adapter, base = folder + "/adapter", folder + "/base"
 merged = AutoModelForCausalLM.from_pretrained(folder)
-adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter)
+if os.path.isdir(base):
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter)
+else:  # the hub's, which the adapter names
+    adapted = AutoPeftModelForCausalLM.from_pretrained(adapter)
 tokenizer = AutoTokenizer.from_pretrained(folder)
 system = open(folder + "/system_prompt.md").read().strip()
 stops = merged.generation_config.eos_token_id
@@ -176,6 +180,37 @@ def test_transformers_and_peft_alone_write_the_same_tokens(
     assert [text for _, text in expected] == [row["raw_output"] for row in told]
     assert any(len(ids) > 1 for ids, _ in expected)
     assert answers(fresh, ANSWER, out, vibes) == [*expected, *expected]
+
+
+def test_an_adapter_of_a_hub_model_names_the_commit_that_it_was_trained_on(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The branch has moved when a user loads the adapter: peft takes the commit that was there when it was fetched."""
+    repo, then, now = "tests/tiny", "1" * 40, "2" * 40
+    project = Path(shutil.copytree(finished, tmp_path / "project", symlinks=True))
+    (base,) = (finished / "results/models").iterdir()
+    model = {"mini": {"kind": "hub", "repo": repo, "revision": "main"}, "license": "apache-2.0"}
+    write_yaml(project / "config/models.yaml", {"smollm2-135m": model})
+    with serving(repo, tmp_path / "cache", monkeypatch) as hub:
+        hub.commits, hub.branches = {then: base}, {"main": then}
+        node = node_of(project, WANTED[0])
+        snakemake(project, f"{node.folder}/status.json")
+        fetched = read_json(project / node.parents["model"].folder / "model_card.json")
+        assert (fetched["source"], fetched["revision"], fetched["commit"]) == (repo, "main", then)
+        assert {revision for revision, _ in hub.asked} == {then}
+        (tmp_path / "no_weights").mkdir()
+        hub.asked, hub.commits[now], hub.branches = [], tmp_path / "no_weights", {"main": now}
+        out = tmp_path / "exported"
+        assert exported(project, WANTED[0], out) == node.id
+        config = read_json(out / "adapter/adapter_config.json")
+        assert (config["base_model_name_or_path"], config["revision"]) == (repo, then)
+        assert not (out / "base").exists() and front_matter(out / "README.md")["base_model"] == repo
+        card = (out / "README.md").read_text()
+        assert f"its base `{repo}` at `{then}`" in card and f'from_pretrained("{repo}", revision="{then}")' in card
+        vibes = ["slow grey rain", "bright noon market"]
+        expected = written_in_the_study(project, node, vibes, monkeypatch)
+        assert answers(sys.executable, BLOCKED + ANSWER, out, vibes) == [*expected, *expected]
+        assert {revision for revision, _ in hub.asked} == {then}
 
 
 def adapter_of(folder: Path, identity: str) -> bool:
