@@ -1,5 +1,6 @@
 """docs/experiments.md and the findings that it quotes; captions of the report."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from docutils.core import publish_parts
 
 from vibegrid.analyses.compare import COLUMNS
 from vibegrid.commands.experiments import experiments_page
-from vibegrid.commands.findings import keep_findings, read_findings, sentence
+from vibegrid.commands.findings import FINDINGS, as_json, keep_findings, read_findings, sentence
 from vibegrid.errors import InputError
 from vibegrid.figures.captions import Captions, rst
 from vibegrid.files import write_csv
@@ -43,6 +44,15 @@ def test_findings_keep_confirmatory_rows_and_other_scales(tmp_path):
     assert said == (
         "reward on short prompts: a 0.500 [0.400, 0.600]; against it @b +0.200 [+0.100, +0.300] (p = 0.01)."
     )
+
+
+def test_findings_are_kept_a_reading_a_line():
+    text, found = (ROOT / FINDINGS).read_text(encoding="utf-8"), read_findings(ROOT)
+    assert text == as_json(found) + "\n"  # what is kept is what would be written
+    rows = [one for of_scale in found.values() for experiment in of_scale.values() for one in experiment]
+    lines = [json.loads(line.strip().rstrip(",")) for line in text.splitlines() if '"arm"' in line]
+    assert lines == rows and len(text.splitlines()) < 2 * len(rows)
+    assert json.loads(as_json({"mini": {"x": []}, "full": {}})) == {"mini": {"x": []}, "full": {}}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from vibegrid.analyses.observations import ALL
 from vibegrid.analyses.readings import plain
 from vibegrid.errors import InputError
-from vibegrid.files import read_csv, read_json, write_json
+from vibegrid.files import read_csv, read_json, write_text
 from vibegrid.tables.forms import with_interval
 
 FINDINGS = Path("docs/findings.json")
@@ -34,8 +35,19 @@ def keep_findings(root: Path, results: str) -> int:
         if row["primary"] == CONFIRMATORY and row["subset"] == ALL:
             one = {"arm": plain(row["arm"]), **{key: row[key] for key in (*KEPT, *CONTRAST) if row[key]}}
             found.setdefault(row["scale"], {}).setdefault(row["experiment"], []).append(one)
-    write_json(root / FINDINGS, {**read_findings(root), **found})
+    write_text(root / FINDINGS, as_json({**read_findings(root), **found}) + "\n")
     return sum(len(rows) for of_scale in found.values() for rows in of_scale.values())
+
+
+def as_json(held: Any, depth: int = 0) -> str:
+    """Findings as JSON, sorted, a reading a line: so git shows which readings changed."""
+    if isinstance(held, dict):
+        lines = [f"{json.dumps(name)}: {as_json(inner, depth + 1)}" for name, inner in sorted(held.items())]
+    else:
+        lines = [json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) for row in held]
+    opens, closes = "{}" if isinstance(held, dict) else "[]"
+    indent = "\n" + " " * depth
+    return opens + ",".join(f"{indent} {line}" for line in lines) + indent + closes
 
 
 def read_findings(root: Path) -> dict[str, Any]:

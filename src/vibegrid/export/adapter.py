@@ -71,6 +71,7 @@ def export(study: Study, node: Node, out: Path) -> None:
         identity=node.id,
         base=model.repo if model.kind == "hub" else name,
         base_is_here=model.kind != "hub",
+        revision=revision_of(base, model.revision) if model.kind == "hub" else "",
         licence=load_licences(root).get(name, "") if model.kind != "miniature" else OURS,
         spec=spec,
         versions=read_json(folder / "versions.json"),
@@ -83,7 +84,8 @@ def export(study: Study, node: Node, out: Path) -> None:
         for part in ("adapter_model.safetensors", "adapter_config.json"):
             shutil.copy2(folder / part, draft / "adapter" / part)
         config = read_json(draft / "adapter/adapter_config.json")
-        write_json(draft / "adapter/adapter_config.json", {**config, "base_model_name_or_path": facts.base})
+        named = {"base_model_name_or_path": facts.base, "revision": facts.revision or None}
+        write_json(draft / "adapter/adapter_config.json", {**config, **named})
         if facts.base_is_here:
             shutil.copytree(base, draft / "base")
         write_json(draft / "spec.json", spec)
@@ -95,6 +97,11 @@ def export(study: Study, node: Node, out: Path) -> None:
 def base_of(spec: dict[str, Any]) -> str:
     """Name of the base model of an adapter's spec; GRPO goes on from SFT's."""
     return str(spec.get("sft", spec)["base_model"])
+
+
+def revision_of(base: Path, revision: str) -> str:
+    """The commit that was fetched to a folder, or the revision where the folder is older than this record."""
+    return str(read_json(base / "model_card.json").get("commit", revision))
 
 
 def merge(base: Path, adapter: Path, spec: dict[str, Any], out: Path) -> None:

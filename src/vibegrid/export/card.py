@@ -26,6 +26,8 @@ class Facts:
         identity: `slug.digest` in the study.
         base: repository of the base model, or its name in config/models.yaml.
         base_is_here: whether the base is exported too.
+        revision: commit of the base on the hub, or what config/models.yaml says where that is all that is known; else
+            empty.
         licence: identifier of the hub for the base model's licence; empty where nobody wrote it down.
         spec: the resolved spec.
         versions: libraries that trained it.
@@ -38,6 +40,7 @@ class Facts:
     identity: str
     base: str
     base_is_here: bool
+    revision: str
     licence: str
     spec: Mapping[str, Any]
     versions: Mapping[str, Any]
@@ -53,8 +56,8 @@ def of_adapter(facts: Facts) -> str:
         title=markdown(facts.title),
         scale=facts.scale,
         identity=facts.identity,
-        base=facts.base,
-        base_folder=base,
+        base_at=f"`{facts.base}` at `{facts.revision}`" if facts.revision else f"`{facts.base}`",
+        base_folder=f'"{base}", revision="{facts.revision}"' if facts.revision else f'"{base}"',
         front_base="" if facts.base_is_here else f"base_model: {facts.base}\n",
         licence=facts.licence or UNKNOWN_LICENCE,
         about_licence=f"`{facts.licence}`"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
 from typing import Any
 
 from vibegrid import gpus
@@ -37,8 +39,10 @@ class Compute:
         return self.scale.compute == "modal" and wants_gpu(node)
 
     def takes_gpu(self, node: Node) -> bool:
-        """Whether a node's job holds a GPU: on Modal, or one of this machine's where it has any."""
-        return wants_gpu(node) and (self.scale.compute == "modal" or bool(gpus.visible()))
+        """Whether a node's job holds a GPU: on Modal, or one of this machine's that its torch can use."""
+        if self.scale.compute == "modal" or not wants_gpu(node):
+            return wants_gpu(node)
+        return (runs_model(node) and gpus.usable()) or (hears_with_laion(node) and gpus.usable(clap_python()))
 
     def machine(self, node: Node) -> RemoteSpec:
         """The machine on Modal for a node: its model's, or the scale's where it is about none."""
@@ -76,14 +80,24 @@ class Compute:
 
 def wants_gpu(node: Node) -> bool:
     """Whether a GPU helps: trainings, outputs of language models, what hears with LAION-CLAP."""
-    if node.step not in STEPS:
-        return False
-    return node.step.startswith("train_") or "model" in node.parents or hears_with_laion(node)
+    return node.step in STEPS and (runs_model(node) or hears_with_laion(node))
+
+
+def runs_model(node: Node) -> bool:
+    """Whether a node of `STEPS` trains or asks a language model."""
+    return node.step.startswith("train_") or "model" in node.parents
 
 
 def hears_with_laion(node: Node) -> bool:
     """Whether one of a node's scorers is LAION-CLAP."""
     return any(parent.kind == "scorers" and parent.spec["module"] == LAION for parent in node.parents.values())
+
+
+def clap_python() -> str | None:
+    """The Python that LAION-CLAP runs in; None where none is named."""
+    from vibegrid.scorers.laion_pipe import VARIABLE
+
+    return shutil.which(os.environ.get(VARIABLE, ""))
 
 
 def model_name(node: Node) -> str | None:

