@@ -1,5 +1,6 @@
 # make          the study at the mini scale: environment, results/all_tables.csv, figures
 # make test     the test suite             make lint    format, lint and types
+# make test-engines   the tests of SLURM, S3, Kubernetes and exports in a fresh environment
 # make plan     what would run, its price  make bench   where the time of the last runs went
 # make bench-data  how splits, noise and dedupe grow with the number of vibes
 # make prune    results nobody refers to   make vouch   an edit that changes no result
@@ -15,13 +16,14 @@ PYTHON ?= python3.11
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
+ENGINES := $(VENV)/.engines
 SCALE ?= mini
 EXPERIMENTS ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What is imported is compiled once and kept: without that, every job would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test test-fast plan bench bench-data lint format docs prune vouch rate env tools clean archive figures report findings export export-map
+.PHONY: run test test-fast test-engines plan bench bench-data lint format docs prune vouch rate env tools clean archive figures report findings export export-map
 
 run: $(READY)
 	@snakemake results/all_tables.csv figures listen
@@ -50,10 +52,19 @@ $(TOOLS): $(READY)
 tools: $(TOOLS)
 
 test: $(TOOLS)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not engines'
 
 test-fast: $(TOOLS)
-	@$(BIN)/python -m pytest -n 2 -m 'not slow'
+	@$(BIN)/python -m pytest -n 2 -m 'not slow and not engines'
+
+# Plugins of Snakemake, which each start of it imports: not among the tools.
+$(ENGINES): $(TOOLS)
+	@$(PIP) --editable '.[engines]'
+	@touch $@
+
+# SLURM's test asks for Debian's daemons (slurmctld slurmd slurm-client munge) and root, or says that it is skipped.
+test-engines: $(ENGINES)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m engines
 
 plan: $(READY)
 	@vibegrid plan --scale $(SCALE) --experiments $(EXPERIMENTS) $(if $(WHY),--why) $(if $(JSON),--json)

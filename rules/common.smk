@@ -126,12 +126,17 @@ def node(kind, wildcards):
 
 
 def inputs(kind):
-    """Input function: the files of the node's parents, and its source files (known by content, not by date)."""
+    """Input function: the files of the node's parents, and its source files (known by content, not by date).
+
+    Source files are left out where results lie in a storage: there is no need to send them there, and a `local()` file
+    among its inputs would keep a job from a cluster that shares no files. The study has found and read them already.
+    """
 
     def found(wildcards):
         made = node(kind, wildcards)
         parents = [path for parent in made.parents.values() for path in targets.outputs(parent)]
-        return [*dict.fromkeys(parents), *(local(ancient(path)) for path in made.sources.values())]
+        sources = [] if storage_prefix() else [ancient(path) for path in made.sources.values()]
+        return [*dict.fromkeys(parents), *sources]
 
     return found
 

@@ -168,6 +168,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)  # a gigabyte, of which pytest would keep three
 
 
+@pytest.mark.engines
 @pytest.mark.parametrize("wanted", WANTED)
 def test_transformers_and_peft_alone_write_the_same_tokens(
     finished: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: str

@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from project import TARGETS, copy_sources, planned, snakemake, trim
 
 PREFIX = "s3://lab/studies/vibes"
 PROFILE = ["--workflow-profile", "profiles/s3", "--default-storage-prefix", PREFIX]
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
+pytestmark = [pytest.mark.slow, pytest.mark.engines, pytest.mark.xdist_group("workflow")]
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """Address of the server; what it is told is kept in its memory."""
+    from moto.server import ThreadedMotoServer
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     running = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     running.start()
@@ -36,6 +36,8 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("SNAKEMAKE_STORAGE_S3_ENDPOINT_URL", server)
+    import boto3
+
     return boto3.resource("s3", endpoint_url=server, region_name="us-east-1").Bucket("lab")
 
 

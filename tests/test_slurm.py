@@ -18,13 +18,13 @@ PROFILE += ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.engines,
     pytest.mark.xdist_group("workflow"),
-    pytest.mark.skipif(os.environ.get("VIBEGRID_SLURM") != "1", reason="VIBEGRID_SLURM=1 asks for it (minutes)"),
+    pytest.mark.skipif(bool(missing()), reason=missing()),
 ]
 
 
 def test_a_cluster_whose_node_dies_makes_the_same_tables(finished: Path, tmp_path: Path) -> None:
-    assert not missing(), missing()
     project = trim(copy_sources(tmp_path / "project"))
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
     with Cluster(tmp_path / "slurm") as cluster:
