@@ -363,6 +363,7 @@ def metrics_arms(wildcards):
 
 FOLDER = "[^/]+"  # one step alone makes folders of this kind: `node` knows which are of this study
 
+
 wildcard_constraints:
     texts=FOLDER,
     vibes=FOLDER,

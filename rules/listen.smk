@@ -19,7 +19,9 @@ rule build_listen:
         "../envs/workflow.yaml"
     params:
         spec=lambda wildcards: json.dumps(targets.listen_spec()),
-        systems=[f"{name}={here(made.folder)}={here(scored.folder)}" for name, (made, scored) in targets.heard().items()],
+        systems=[
+            f"{name}={here(made.folder)}={here(scored.folder)}" for name, (made, scored) in targets.heard().items()
+        ],
         scorers=[here(scorer.folder) for scorer in targets.listen_scorers()],
         out=lambda wildcards, output: os.path.dirname(output.page[0]),
     message:
