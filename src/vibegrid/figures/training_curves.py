@@ -149,6 +149,7 @@ def _draw(
         axes.margins(x=0.02)
         if number + columns >= len(panels):
             axes.set_xlabel("step")
+        axes.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
