@@ -22,9 +22,8 @@ from vibegrid.errors import InputError
 from vibegrid.grid.code import Code, normalised
 from vibegrid.grid.evaluations import LEXICON
 from vibegrid.grid.identity import MAX_SLUG, SourceDigests, digest_of, flatten, safe, slug_of
-from vibegrid.grid.kinds import files_of
 from vibegrid.grid.study import Study
-from vibegrid.grid.targets import FILES, Targets
+from vibegrid.grid.targets import FILES, Targets, files_of_step
 from vibegrid.grid.vouched import VOUCHED, load_vouched
 from vibegrid.systems.registry import SYSTEMS
 
@@ -122,7 +121,8 @@ def test_ids_are_slug_and_digest_and_no_two_nodes_share_a_folder() -> None:
     for node in nodes:
         assert re.fullmatch(r"[a-z0-9._-]+\.[0-9a-f]{12}", node.id)
         assert node.kind in KINDS and node.folder == f"results/{node.kind}/{node.id}"
-        names = (*FILES[node.kind], *files_of(node.step))
+        names = files_of_step(node.kind, node.step)
+        assert set(names) >= set(FILES[node.kind])
         assert set(Targets.outputs(node)) == {f"{node.folder}/{name}" for name in names}
 
 
