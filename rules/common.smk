@@ -30,8 +30,13 @@ def storage_prefix():
 
 
 def stored(path):
-    """The object of the storage that a path stands for."""
-    return workflow.storage_registry.default_storage_provider.object(f"{storage_prefix()}{path}")
+    """The object of the storage that a path stands for; InputError where the prefix is none of such a storage."""
+    provider, query = workflow.storage_registry.default_storage_provider, f"{storage_prefix()}{path}"
+    if not (valid := provider.is_valid_query(query)):
+        raise InputError(
+            "--default-storage-prefix", f"{query} {valid.reason}", "say where results lie: s3://bucket/study"
+        )
+    return provider.object(query)
 
 
 def here(path):
@@ -40,11 +45,24 @@ def here(path):
 
 
 def made_in_storage(path):
-    """Text of the copy of a stamp in the storage; None where there is none, and on a node, which asks for no dates."""
-    if not workflow.is_main_process or not (found := stored(path)).exists():
+    """Text of the copy of a stamp in the storage; None where there is none, and on a node, which asks for no dates.
+
+    Raises:
+        InputError: the storage does not answer, or not to these keys.
+    """
+    found = stored(path)
+    if not workflow.is_main_process:
         return None
-    found.local_path().parent.mkdir(parents=True, exist_ok=True)
-    found.retrieve_object()
+    try:
+        if not found.exists():
+            return None
+        found.local_path().parent.mkdir(parents=True, exist_ok=True)
+        found.retrieve_object()
+    except Exception as error:  # of whatever library the storage's plugin uses
+        line = str(error).strip().splitlines()[0]
+        raise InputError(
+            storage_prefix(), line, "the storage's address, keys and rights; is the network there?"
+        ) from None
     return found.local_path().read_text(encoding="utf-8")
 
 
@@ -361,7 +379,8 @@ def metrics_arms(wildcards):
     return [arm for arm, found in arms.items() for made in found]
 
 
-FOLDER = "[^/]+"  # one step alone makes folders of this kind: `node` knows which are of this study
+# Where one step makes all folders of a kind, or the rule says which are its own: `node` knows those of this study.
+FOLDER = "[^/]+"
 
 
 wildcard_constraints:

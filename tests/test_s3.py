@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,28 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 def fresh(folder: Path) -> Path:
     """The project as a second machine has it: sources, no results."""
     return trim(copy_sources(folder))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "line"),
+    [
+        ([], r"vibegrid: --default-storage-prefix: .* must start with s3 .*hint: say where results lie"),
+        (
+            ["--default-storage-prefix", PREFIX],
+            rf"vibegrid: {PREFIX}/: .*http://127\.0\.0\.1:9/.*hint: the storage's address",
+        ),
+    ],
+)
+def test_a_storage_that_cannot_be_asked_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefix: list[str], line: str
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("SNAKEMAKE_STORAGE_S3_ENDPOINT_URL", "http://127.0.0.1:9")  # nobody listens
+    options = ["--workflow-profile", "profiles/s3", "--storage-s3-retries", "1", *prefix]
+    done = snakemake(fresh(tmp_path / "project"), *options, "--dry-run", *TARGETS, check=False)
+    assert done.returncode == 2
+    assert re.search(line, done.stderr) and "Traceback" not in done.stderr, done.stderr
 
 
 def test_results_in_a_bucket(finished: Path, tmp_path: Path, bucket: Any) -> None:
