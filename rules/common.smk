@@ -379,7 +379,8 @@ def metrics_arms(wildcards):
     return [arm for arm, found in arms.items() for made in found]
 
 
-# Where one step makes all folders of a kind, or the rule says which are its own: `node` knows those of this study.
+# Where one step makes all folders of a kind (`node` refuses those that are none of this study), or where a rule itself
+# says which are its own.
 FOLDER = "[^/]+"
 
 
