@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,45 @@ def test_greedy_answers_are_those_of_transformers(architecture: str, tokenizer: 
         expected = out[0, len(row.ids) :].tolist()
         assert answer == (expected[:-1] if expected[-1] == tokenizer.eos_token_id else expected)
     assert len({tuple(answer) for answer in found}) > 1
+
+
+def test_an_answer_is_given_with_what_ended_it_where_that_is_asked(llama: Any, tokenizer: Any) -> None:
+    writer = writer_of(llama, tokenizer)
+    rows = asked(tokenizer, VIBES * 20, temperature=3.0, max_new_tokens=400)
+    rows = [replace(row, seed=seed) for seed, row in enumerate(rows)]
+    bare, whole = writer.write(rows, batch_size=len(rows)), writer.write(rows, batch_size=7, keep_stop=True)
+    ended = [answer[-1:] == [tokenizer.eos_token_id] for answer in whole]
+    assert any(ended) and not all(ended)
+    for row, short, long, stopped in zip(rows, bare, whole, ended, strict=True):
+        assert long == short + [tokenizer.eos_token_id] * stopped
+        assert stopped or len(long) == row.max_new_tokens
+
+
+@pytest.mark.parametrize(("top_k", "top_p"), [(0, 1.0), (0, 0.8), (6, 1.0), (12, 0.7), (5000, 0.5)])
+def test_tokens_are_drawn_as_the_warpers_of_transformers_have_it(
+    top_k: int, top_p: float, llama: Any, tokenizer: Any
+) -> None:
+    import torch
+    from scipy.stats import chisquare
+    from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    rows = asked(tokenizer, VIBES[:1] * 3000, temperature=1.4, top_k=top_k, top_p=top_p, max_new_tokens=1)
+    rows = [replace(row, seed=seed) for seed, row in enumerate(rows)]
+    drawn = [answer[0] for answer in writer_of(llama, tokenizer).write(rows, batch_size=500, keep_stop=True)]
+
+    ids = torch.tensor([rows[0].ids])
+    warpers = [TemperatureLogitsWarper(1.4), *([TopKLogitsWarper(top_k)] if top_k else []), TopPLogitsWarper(top_p)]
+    with torch.inference_mode():
+        shares = LogitsProcessorList(warpers)(ids, llama(ids).logits[:, -1]).softmax(-1)[0].double()
+    expected = shares / shares.sum() * len(drawn)
+    counts = torch.bincount(torch.tensor(drawn), minlength=len(shares)).double()
+    assert counts[expected == 0].sum() == 0
+    often = expected >= 5
+    found = [*counts[often].tolist(), float(counts[~often].sum())]
+    wanted = [*expected[often].tolist(), float(expected[~often].sum())]
+    pairs = [(f, w) for f, w in zip(found, wanted, strict=True) if w > 0]
+    assert len(pairs) > 1
+    assert chisquare([f for f, _ in pairs], [w for _, w in pairs]).pvalue > 0.001
 
 
 def test_answers_do_not_depend_on_the_batch(llama: Any, tokenizer: Any) -> None:

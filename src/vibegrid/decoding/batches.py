@@ -18,7 +18,10 @@ from vibegrid.decoding.grammar import Grammars
 
 @dataclass(frozen=True)
 class Asked:
-    """One row: its prompt and how its answer is written. Temperature 0 is greedy; a schema constrains it."""
+    """One row: its prompt and how its answer is written. Temperature 0 is greedy; a schema constrains it.
+
+    Drawn are, of the `top_k` likeliest tokens (0: of all), the fewest that hold `top_p` of their probability.
+    """
 
     ids: Sequence[int]
     max_new_tokens: int
@@ -26,6 +29,7 @@ class Asked:
     top_p: float = 1.0
     seed: int = 0
     schema: Mapping[str, Any] | None = None
+    top_k: int = 0
 
 
 @dataclass
@@ -37,13 +41,14 @@ class _Row:
     matcher: Any
     generator: Any
     written: list[int] = field(default_factory=list)
+    stop: list[int] = field(default_factory=list)  # what ended it, where that was no limit
 
 
 class Writer:
     """Writes answers with one model.
 
     Args:
-        model: a causal language model of transformers, in evaluation mode.
+        model: a causal language model of transformers, or one of peft, in the mode it shall write in.
         tokenizer: its tokenizer.
         stops: ids that end an answer.
     """
@@ -53,8 +58,14 @@ class Writer:
         self._tokenizer = tokenizer
         self._grammars: Grammars | None = None
 
-    def write(self, asked: Sequence[Asked], batch_size: int) -> list[list[int]]:
-        """Token ids of each answer, in order, without the one that ended it; prompts of like length share a batch."""
+    def write(self, asked: Sequence[Asked], batch_size: int, *, keep_stop: bool = False) -> list[list[int]]:
+        """Token ids of each answer, in order; prompts of like length share a batch.
+
+        Args:
+            asked: the rows.
+            batch_size: rows written side by side.
+            keep_stop: with the id that ended an answer, unless its limit did.
+        """
         import torch
 
         order = sorted(range(len(asked)), key=lambda i: (len(asked[i].ids), i))
@@ -63,7 +74,7 @@ class Writer:
             for start in range(0, len(order), batch_size):
                 rows = [self._row(asked[i], i) for i in order[start : start + batch_size]]
                 for row in self._batch(rows):
-                    answers[row.number] = row.written
+                    answers[row.number] = row.written + row.stop if keep_stop else row.written
         return answers
 
     def _row(self, asked: Asked, number: int) -> _Row:
@@ -125,9 +136,14 @@ class Writer:
         if self._grammars is not None:
             self._grammars.mask(logits, [row.matcher for row in rows])
         chosen = logits.argmax(-1).tolist()
+        alike: dict[tuple[float, float, int], list[int]] = {}
         for i, row in enumerate(rows):
             if row.generator is not None:
-                chosen[i] = _drawn(logits[i].cpu(), row.asked, row.generator)
+                alike.setdefault((row.asked.temperature, row.asked.top_p, row.asked.top_k), []).append(i)
+        for settings, numbers in alike.items():
+            drawn = _drawn(logits[numbers], *settings, [rows[i].generator for i in numbers])
+            for i, token in zip(numbers, drawn, strict=True):
+                chosen[i] = token
         return chosen
 
     def _goes_on(self, row: _Row, token: int) -> bool:
@@ -135,18 +151,23 @@ class Writer:
         if row.matcher is not None:
             row.matcher.accept_token(token)
         if token in self.stops:
+            row.stop.append(token)
             return False
         row.written.append(token)
         return len(row.written) < row.asked.max_new_tokens
 
 
-def _drawn(logits: Any, asked: Asked, generator: Any) -> int:
-    """A token drawn from the smallest set of the likeliest ones that holds `top_p` of the probability."""
+def _drawn(logits: Any, temperature: float, top_p: float, top_k: int, generators: Sequence[Any]) -> list[int]:
+    """A token a row, drawn from those that `Asked` says; logits (rows, vocab), and a generator for each row."""
     import torch
 
-    probabilities = (logits / asked.temperature).softmax(-1)
-    if asked.top_p < 1:
-        ranked, order = probabilities.sort(descending=True)
-        ranked[ranked.cumsum(-1) - ranked >= asked.top_p] = 0
-        probabilities = torch.zeros_like(probabilities).scatter(0, order, ranked)
-    return int(torch.multinomial(probabilities, 1, generator=generator))
+    if top_p < 1 or 0 < top_k < logits.shape[-1]:
+        kept, ids = logits.topk(min(top_k, logits.shape[-1])) if top_k else logits.sort(descending=True)
+    else:
+        kept, ids = logits, None
+    shares = (kept / temperature).softmax(-1).double()
+    shares[shares.cumsum(-1) - shares >= top_p] = 0
+    sums = shares.cumsum(-1)
+    draws = torch.cat([torch.rand(1, 1, generator=generator, dtype=torch.float64) for generator in generators])
+    places = torch.searchsorted(sums, draws.to(sums.device) * sums[:, -1:], right=True).clamp(max=sums.shape[-1] - 1)
+    return (places if ids is None else ids.gather(-1, places))[:, 0].tolist()

@@ -71,7 +71,14 @@ def write(folder: Path, asked: Sequence[Chat]) -> list[Answer]:
     """Answers of the model in `folder`, in order, written as one batch."""
     tokenizer, writer = _loaded(folder)
     rows = [
-        Asked(_ids(tokenizer, one.messages), one.max_tokens, one.temperature, one.top_p, one.seed, one.schema)
+        Asked(
+            chats.encode_conversation(tokenizer, one.messages),
+            one.max_tokens,
+            one.temperature,
+            one.top_p,
+            one.seed,
+            one.schema,
+        )
         for one in asked
     ]
     written = writer.write(rows, batch_size=len(rows))
@@ -92,11 +99,3 @@ def _loaded(folder: Path) -> tuple[Any, Writer]:
     model, tokenizer = engine.load(folder, engine="transformers", dtype="float32", max_length=USUAL_TOKENS)
     model.eval()
     return tokenizer, Writer(model, tokenizer, chats.stop_ids(tokenizer, model))
-
-
-def _ids(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
-    """Token ids of a conversation, up to where the answer begins."""
-    text = tokenizer.apply_chat_template(
-        list(messages), tokenize=False, add_generation_prompt=True, **chats.TEMPLATE_OPTIONS
-    )
-    return tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Qwen 3 would think before it answers; templates that do not know an option ignore it.
@@ -17,8 +18,12 @@ def messages(system_prompt: str, vibe: str) -> list[dict[str, str]]:
 
 def render(tokenizer: Any, system_prompt: str, vibe: str) -> str:
     """The prompt as text, up to where the model's answer begins; special tokens are spelled out in it."""
+    return _prompt(tokenizer, messages(system_prompt, vibe))
+
+
+def _prompt(tokenizer: Any, conversation: Sequence[Mapping[str, str]]) -> str:
     return tokenizer.apply_chat_template(
-        messages(system_prompt, vibe), tokenize=False, add_generation_prompt=True, **TEMPLATE_OPTIONS
+        list(conversation), tokenize=False, add_generation_prompt=True, **TEMPLATE_OPTIONS
     )
 
 
@@ -30,8 +35,13 @@ def turn_end(tokenizer: Any) -> str:
 
 
 def encode_prompt(tokenizer: Any, system_prompt: str, vibe: str) -> list[int]:
-    """Token ids of the prompt; nothing is added to what the template wrote."""
-    return tokenizer(render(tokenizer, system_prompt, vibe), add_special_tokens=False)["input_ids"]
+    """Token ids of the prompt."""
+    return encode_conversation(tokenizer, messages(system_prompt, vibe))
+
+
+def encode_conversation(tokenizer: Any, conversation: Sequence[Mapping[str, str]]) -> list[int]:
+    """Token ids up to where the answer begins; nothing is added to what the template wrote."""
+    return tokenizer(_prompt(tokenizer, conversation), add_special_tokens=False)["input_ids"]
 
 
 def encode_completion(tokenizer: Any, completion: str) -> list[int]:
